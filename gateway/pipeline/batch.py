@@ -1,7 +1,7 @@
 """What a source hands to the pipeline: a batch of messages, and what proves that they may be committed.
 
-Everything behind these types is one kind of broker; everything in front of them is the road of a batch. The road
-must not know which broker it has: a fence that is empty (``advances``) costs nothing to check, and an
+Everything behind these types is one kind of broker; everything in front of them is the road of a batch. The
+road must not know which broker it has: a fence that is empty (``advances``) costs nothing to check, and an
 acknowledgement that means nothing (``JetStreamSource``) does nothing.
 """
 
@@ -19,7 +19,7 @@ class Message(Struct, frozen=True, gc=False):
     Attributes:
         topic: the MQTT topic, ``bw/v1/{park}/{device}/events``, whatever the broker calls it inside.
         payload: the bytes, untouched: what can't be read is still kept.
-        received_us: when the broker had it (JetStream: stored it; MQTT: when it reached us), microseconds UTC.
+        received_us: broker time, microseconds UTC: when JetStream stored it, or when MQTT brought it to us.
         properties: MQTT 5 user properties or headers, kept with a rejection.
     """
 
@@ -76,7 +76,7 @@ class Batch(Protocol):
 
 
 class Source(Protocol):
-    """A broker, seen from the pipeline. One batch is out at a time: commit it or rewind, then ask for the next."""
+    """A broker, seen from the pipeline. One batch is out at a time: commit it or rewind, then ask again."""
 
     async def receive(self) -> Batch:
         """Wait for messages, at most 10 ms longer than for the first.
