@@ -1,0 +1,36 @@
+"""What every route needs: the database pool, the clock, the hub of live events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+from msgspec import Struct
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from tracking.api.live import Hub
+
+
+class Context(Struct, frozen=True):
+    """Handed in by whoever starts the process; nothing here is global.
+
+    Attributes:
+        now: the clock (aware UTC); recorded facts take their moments from it, never from SQL.
+    """
+
+    pool: ConnectionPool[Connection]
+    now: Callable[[], datetime]
+    hub: Hub
+    version: str
+
+
+def context(request: Request) -> Context:
+    """The context of the application that serves this request."""
+    ctx: Context = request.app.state.context
+    return ctx
+
+
+Ctx = Annotated[Context, Depends(context)]

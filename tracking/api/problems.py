@@ -1,0 +1,89 @@
+"""One error body for every error: ``application/problem+json`` with a stable ``type``.
+
+Source: RFC 9457, Problem Details for HTTP APIs.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:bondwatch:problem:"
+
+
+class Problem(Exception):
+    """An answer that is an error.
+
+    Attributes:
+        status: HTTP status code.
+        name: the stable last part of ``type``, in kebab case.
+        detail: for people: what was wrong, where, and what to do.
+        extra: further members, such as ``pointer`` to the wrong field (RFC 6901).
+    """
+
+    def __init__(self, status: int, name: str, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.name = name
+        self.detail = detail
+        self.extra = extra
+
+    def response(self) -> JSONResponse:
+        headers = {"WWW-Authenticate": "Bearer"} if self.status == HTTPStatus.UNAUTHORIZED else None
+        return _response(self.status, self.name, self.detail, self.extra, headers)
+
+
+def _response(
+    status: int, name: str, detail: str, extra: dict[str, Any], headers: dict[str, str] | None = None
+) -> JSONResponse:
+    body = {
+        "type": TYPE_PREFIX + name,
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        **extra,
+    }
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def not_found(what: str, code: str) -> Problem:
+    """A resource that isn't there."""
+    return Problem(404, "not-found", f'no {what} "{code}"')
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of ``app`` a problem document."""
+
+    @app.exception_handler(Problem)
+    def on_problem(_: Request, problem: Problem) -> JSONResponse:
+        return problem.response()
+
+    @app.exception_handler(RequestValidationError)
+    def on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where, *path = first["loc"]
+        name = "/".join(str(part) for part in path)
+        detail = f"{where} {name}: {first['msg']}" if name else f"{where}: {first['msg']}"
+        extra: dict[str, Any] = {"errors": [{"in": e["loc"][0], "detail": e["msg"]} for e in error.errors()]}
+        if where == "body":
+            extra["pointer"] = "/" + name
+        return _response(422, "invalid-request", detail, extra)
+
+    @app.exception_handler(HTTPException)
+    def on_http(_: Request, error: HTTPException) -> JSONResponse:
+        name = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+        return _response(error.status_code, name, str(error.detail), {}, dict(error.headers or {}))
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(PoolTimeout)
+    def on_database_gone(_: Request, __: Exception) -> JSONResponse:
+        detail = "the database can't be reached; nothing was changed; try again in a moment"
+        return _response(503, "database-unavailable", detail, {}, {"Retry-After": "2"})

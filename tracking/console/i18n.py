@@ -1,0 +1,136 @@
+"""The words of the pages in Chinese and English. One dictionary; a test checks that both sides are complete."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+Language = Literal["en", "zh"]
+LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
+
+WORDS: Final[dict[str, tuple[str, str]]] = {
+    "shipments": ("Shipments", "监管货物"),
+    "shipment": ("Shipment", "货物"),
+    "search": ("Search", "搜索"),
+    "search_hint": ("Number, container, plate, reference", "单号、箱号、车牌、关联单证"),
+    "number": ("Number", "单号"),
+    "park": ("Park", "园区"),
+    "reference": ("Reference", "关联单证"),
+    "things": ("Goods and vehicles", "箱与车"),
+    "custody": ("Custody", "监管状态"),
+    "findings": ("Findings", "异常"),
+    "open_findings": ("Open findings", "未关闭异常"),
+    "last_position": ("Last position", "最新位置"),
+    "created": ("Created", "建档"),
+    "no_shipments": ("No shipment yet.", "暂无货物。"),
+    "no_shipments_hint": (
+        "Create one with POST /v1/shipments, or start the demo with “make run”.",
+        "用 POST /v1/shipments 建立，或用“make run”启动演示。",
+    ),
+    "no_match": ("Nothing matches", "没有匹配"),
+    "no_match_hint": ("Try a part of the number or plate, or clear the search.", "请输入单号或车牌的一部分，或清除搜索。"),
+    "clear": ("Clear", "清除"),
+    "older": ("Older", "更早"),
+    "timeline": ("Milestones", "节点"),
+    "no_milestones": ("No milestone yet.", "暂无节点。"),
+    "no_milestones_hint": (
+        "Milestones appear when an attached device reports a change.",
+        "绑定的设备报告变化后，节点即出现。",
+    ),
+    "no_findings": ("No finding.", "无异常。"),
+    "no_findings_hint": (
+        "Every rule that applies was judged through {through}.",
+        "所有适用规则已评判至 {through}。",
+    ),
+    "not_judged": ("Not judged yet.", "尚未评判。"),
+    "map": ("Map", "地图"),
+    "no_trace": ("No position yet.", "暂无位置。"),
+    "no_trace_hint": (
+        "Attach a device to one of its things (POST /v1/attachments) and let it report.",
+        "请将设备绑定到箱或车（POST /v1/attachments），并等待其上报。",
+    ),
+    "evidence": ("Evidence", "证据"),
+    "parameters": ("Parameters", "参数"),
+    "terms": ("Terms", "监管要求"),
+    "terms_revision": ("Terms revision", "监管要求版本"),
+    "rule": ("Rule", "规则"),
+    "opened": ("Opened", "开始"),
+    "closed": ("Closed", "结束"),
+    "still_open": ("still open", "持续中"),
+    "device_time": ("device time", "设备时间"),
+    "judged_through": ("judged through", "评判至"),
+    "now": ("now", "刚刚"),
+    "ago": ("ago", "前"),
+    "stale": ("stale", "数据陈旧"),
+    "live": ("live", "实时"),
+    "reconnecting": ("reconnecting …", "正在重连……"),
+    "log_in": ("Log in", "登录"),
+    "log_out": ("Log out", "退出"),
+    "api_key": ("API key", "API 密钥"),
+    "api_key_hint": (
+        "The first start wrote one to the data directory; “bondwatch config show” names the file.",
+        "首次启动时已写入数据目录；“bondwatch config show”会显示文件位置。",
+    ),
+    "wrong_key": ("This key isn't known here, or was revoked.", "该密钥不存在或已撤销。"),
+    "trace": ("Trace", "轨迹"),
+    "download": ("Download", "下载"),
+    "legend": ("Legend", "图例"),
+    "corridor": ("Corridor and its tolerance", "路线及容差"),
+    "zone": ("Zone", "区域"),
+    "forbidden_zone": ("Forbidden area", "禁入区域"),
+    "points": ("positions", "个位置"),
+    "fit": ("Fit", "全图"),
+    "zoom_in": ("Zoom in", "放大"),
+    "zoom_out": ("Zoom out", "缩小"),
+    "from_position": ("Position", "位置"),
+    "not_found": ("There is no such shipment.", "没有该货物。"),
+    "back": ("Back to the list", "返回列表"),
+    "severity_critical": ("critical", "紧急"),
+    "severity_major": ("major", "重大"),
+    "severity_minor": ("minor", "一般"),
+    "severity_info": ("info", "提示"),
+    "severity_undetermined": ("undetermined", "待定"),
+    "severity_fine": ("fine", "正常"),
+    "state_open": ("open", "未关闭"),
+    "state_closed": ("closed", "已关闭"),
+    "state_withdrawn": ("withdrawn", "已撤回"),
+    "rule_route_deviation": ("Off the approved corridor", "偏离指定路线"),
+    "rule_forbidden_zone_entry": ("Entry into a forbidden area", "进入禁入区域"),
+    "rule_device_silent": ("Device silent", "设备失联"),
+    "milestone_entered": ("entered", "进入"),
+    "milestone_left": ("left", "离开"),
+    "milestone_strayed": ("strayed from", "偏离"),
+    "milestone_returned": ("on corridor", "在路线上"),
+    "milestone_crossed": ("crossed", "穿越"),
+    "milestone_stopped": ("stopped", "停车"),
+    "milestone_moved": ("moved on", "启动"),
+    "milestone_silent": ("fell silent", "失联"),
+    "milestone_heard": ("heard again", "恢复上报"),
+    "milestone_seal_locked": ("seal locked", "施封"),
+    "milestone_seal_unlocked": ("seal unlocked", "解封"),
+    "milestone_seal_cut": ("seal cut", "关锁剪断"),
+    "milestone_seal_tampered": ("seal tampered", "关锁异常"),
+    "milestone_passed_gate": ("passed gate", "过卡"),
+    "milestone_handed_over": ("handed over", "交接"),
+}
+
+
+class Words:
+    """The dictionary of one language: ``words["search"]``; a word that isn't there shows as itself."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self._column = LANGUAGES.index(language)
+
+    def __getitem__(self, key: str) -> str:
+        pair = WORDS.get(key)
+        return pair[self._column] if pair else key.split("_", 1)[-1].replace("_", " ")
+
+
+def choose(query: str | None, cookie: str | None, accept: str) -> Language:
+    """The page's language: what the address says, else what was chosen before, else the browser's first."""
+    for wish in (query, cookie):
+        if wish == "zh":
+            return "zh"
+        if wish == "en":
+            return "en"
+    return "zh" if accept.strip().lower().startswith("zh") else "en"
