@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     )
     database_dsn: Annotated[SecretStr | None, AfterValidator(refuse_weak_in_dsn)] = Field(
         default=None,
-        description="An external PostgreSQL or TimescaleDB instead of the embedded one: a libpq string or URL.",
+        description="An external PostgreSQL or TimescaleDB instead of the embedded one: libpq string or URL.",
     )
     stream_max_gib: float = Field(
         default=8.0, gt=0, description="GiB of events that the embedded broker keeps, recorded ones included."

@@ -1,0 +1,49 @@
+"""How every process of ours begins: settings, logs, metrics, in this order.
+
+running = process.begin("judge")
+connection = connect(addresses.database_dsn(running.settings))
+running.metrics.ready()        # `bondwatch up` waits for this
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from gateway import logging
+from gateway.metrics import MetricsServer
+from gateway.problem import Problem
+from gateway.settings import Settings
+
+# Given by the supervisor, so that workers of one kind are told apart: gateway-1, gateway-2.
+NAME_VARIABLE: Final = "BONDWATCH_PROCESS"
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a process has once it has begun."""
+
+    name: str
+    settings: Settings
+    metrics: MetricsServer
+
+
+def begin(kind: str) -> Running:
+    """Load the settings, set the logs up, serve the metrics.
+
+    Args:
+        kind: ``gateway``, ``judge`` or ``api``; the name when the supervisor gave none.
+
+    Raises:
+        Problem: a setting can't be taken, or the metrics port is in use.
+    """
+    settings = Settings.load()
+    name = os.environ.get(NAME_VARIABLE) or kind
+    logging.configure(settings, name)
+    try:
+        metrics = MetricsServer(settings.metrics_port)
+    except OSError as error:
+        raise Problem(
+            f"the metrics port {settings.metrics_port} can't be used: {error.strerror}",
+            "set BONDWATCH_METRICS_PORT=0 for any free one",
+        ) from None
+    return Running(name, settings, metrics)
