@@ -42,10 +42,15 @@ def configure(settings: Settings, process: str) -> None:
         else structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False, key="timestamp"),
         name_process,
     ]
+    # Plain tracebacks in both: the rich ones print local variables, and so passwords.
     rendering: list[Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
         if as_json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)]
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

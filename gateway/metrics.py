@@ -1,8 +1,8 @@
 """How a worker process shows its Prometheus metrics: ``/metrics`` and ``/ready`` on a loopback port.
 
 Who measures something defines it where it is measured, with ``prometheus_client`` and its default registry:
-``Counter("bondwatch_events_recorded_total", "...")``. Names begin with ``bondwatch_``, end in their unit, and
-stand in docs/metrics.md. The API serves its own ``/metrics``; ``run/endpoints.json`` lists every process's URL.
+``Counter("bondwatch_events_recorded_total", "...")``. Names begin with ``bondwatch_``, end in their unit,
+and stand in docs/metrics.md. The API serves its own ``/metrics``; ``run/endpoints.json`` lists every URL.
 """
 
 import threading
