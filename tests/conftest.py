@@ -1,0 +1,32 @@
+"""Fixtures that every test may ask for; each resource has its own file in ``tests/support``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.postgres import Server, running
+from tracking.store.database import Connection, connect
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """One PostgreSQL server for the whole session."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Server) -> Iterator[str]:
+    """The DSN of a fresh, migrated database of this test's own."""
+    dsn = postgres.create()
+    yield dsn
+    postgres.drop(dsn)
+
+
+@pytest.fixture
+def conn(database: str) -> Iterator[Connection]:
+    """A connection in autocommit to this test's database."""
+    with connect(database) as connection:
+        yield connection
