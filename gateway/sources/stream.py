@@ -1,0 +1,200 @@
+"""The stream of events in JetStream: what it captures, how it is partitioned, how long it keeps.
+
+The stream takes MQTT publishes on ``bw/v1/{park}/{device}/events`` as the broker maps them to subjects and
+stores them under ``bw.in.{partition}.{park}.{device}``. The partition is a hash of park and device, so one
+device's events stay in one partition and in order. ``discard: old`` is meant: a stream that refuses new
+messages would still let MQTT publishers have their PUBACK.
+
+Control messages are JSON requests as the server documents them; no client library hides a field we need.
+Source: NATS JetStream API (``$JS.API``), ADR-30 (subject transform), ADR-31 (direct get).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+
+from devices.observation import micros, moment
+from gateway.problem import Problem
+
+STREAM: Final = "BW_EVENTS"
+PARTITIONS: Final = 16
+CAPTURED: Final = "bw.v1.*.*.events"
+STORED: Final = f"bw.in.{{{{partition({PARTITIONS},1,2)}}}}.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}"
+
+_NOT_FOUND: Final = 404
+_NO_ROOM: Final = 10047
+
+
+class Requester(Protocol):
+    """The one thing that control needs of a NATS client."""
+
+    async def __call__(self, subject: str, payload: bytes) -> bytes:
+        """Send a request, return the answer's payload."""
+        ...
+
+
+class Refused(Exception):
+    """The server answered a control request with an error.
+
+    Attributes:
+        status: like HTTP: 404 not found, 400 bad request, 503 not ready.
+        code: the server's own number of the error.
+    """
+
+    def __init__(self, subject: str, error: dict[str, Any]) -> None:
+        super().__init__(f"{subject}: {error.get('description', error)}")
+        self.status: int = error.get("code", 0)
+        self.code: int = error.get("err_code", 0)
+
+
+class Keep(Struct, frozen=True):
+    """How long the stream keeps events, recorded ones included. Whichever limit is met first."""
+
+    age: timedelta = timedelta(days=7)
+    max_bytes: int = 8 << 30
+    replicas: int = 1
+
+
+class StreamState(Struct, frozen=True):
+    """What the stream holds. ``first`` is the oldest sequence it still has."""
+
+    first: int
+    last: int
+
+
+def filters(partitions: Iterable[int]) -> list[str]:
+    """The subjects of some partitions, as a consumer filters them."""
+    return [f"bw.in.{partition}.*.*" for partition in sorted(partitions)]
+
+
+def parse_subject(subject: str) -> tuple[int, str]:
+    """Partition and MQTT topic of a stored subject."""
+    _, _, partition, park, device = subject.split(".")
+    return int(partition), f"bw/v1/{park}/{device}/events"
+
+
+async def ensure_stream(request: Requester, keep: Keep) -> None:
+    """Create the stream, or fit its limits. What it captures and its partitions never change under us.
+
+    Raises:
+        Problem: a stream of this name captures something else, or the server hasn't the room.
+    """
+    wanted = _configuration(keep)
+    try:
+        found = (await call(request, f"$JS.API.STREAM.INFO.{STREAM}"))["config"]
+    except Refused as refused:
+        if refused.status != _NOT_FOUND:
+            raise
+        await _apply(request, "CREATE", wanted)
+        return
+    fixed = ("subjects", "subject_transform", "storage", "retention")
+    different = [name for name in fixed if found.get(name) != wanted[name]]
+    if different:
+        raise Problem(
+            f"the stream {STREAM} exists with other {', '.join(different)}",
+            "its messages are not ours to move: rename or remove that stream, then start again",
+        )
+    if any(found.get(name) != value for name, value in wanted.items()):
+        await _apply(request, "UPDATE", found | wanted)
+
+
+async def stream_state(request: Requester) -> StreamState:
+    """First and last sequence that the stream holds."""
+    state = (await call(request, f"$JS.API.STREAM.INFO.{STREAM}"))["state"]
+    return StreamState(first=state["first_seq"], last=state["last_seq"])
+
+
+async def stored_at(request: Requester, sequence: int) -> int | None:
+    """Broker time (microseconds) of one stored message, or None when the stream no longer has it."""
+    try:
+        answer = await call(request, f"$JS.API.STREAM.MSG.GET.{STREAM}", {"seq": sequence})
+    except Refused as refused:
+        if refused.status == _NOT_FOUND:
+            return None
+        raise
+    return _micros(answer["message"]["time"])
+
+
+async def drained_through(request: Requester, consumer: str, delivered: int) -> int | None:
+    """Broker time at which the consumer had nothing left, when ``delivered`` messages are all it ever
+    gave."""
+    info = await call(request, f"$JS.API.CONSUMER.INFO.{STREAM}.{consumer}")
+    if info["num_pending"] or info["delivered"]["consumer_seq"] != delivered:
+        return None
+    return _micros(info["ts"])
+
+
+async def last_before(request: Requester, time_us: int) -> int:
+    """The sequence of the last message that was stored no later than a moment: asked by a consumer made for
+    it."""
+    made = await call(
+        request,
+        f"$JS.API.CONSUMER.CREATE.{STREAM}",
+        {
+            "stream_name": STREAM,
+            "config": {
+                "deliver_policy": "by_start_time",
+                "opt_start_time": _rfc3339(time_us + 1),
+                "ack_policy": "none",
+                "mem_storage": True,
+                "num_replicas": 1,
+                "inactive_threshold": 1_000_000_000,
+            },
+        },
+    )
+    await call(request, f"$JS.API.CONSUMER.DELETE.{STREAM}.{made['name']}")
+    sequence: int = made["delivered"]["stream_seq"]
+    return sequence
+
+
+async def call(request: Requester, subject: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """One control request and its answer.
+
+    Raises:
+        Refused: the server said no.
+    """
+    payload = b"" if body is None else json.dumps(body).encode()
+    answer: dict[str, Any] = json.loads(await request(subject, payload))
+    if "error" in answer:
+        raise Refused(subject, answer["error"])
+    return answer
+
+
+async def _apply(request: Requester, verb: str, configuration: dict[str, Any]) -> None:
+    try:
+        await call(request, f"$JS.API.STREAM.{verb}.{STREAM}", configuration)
+    except Refused as refused:
+        if refused.code == _NO_ROOM:
+            raise Problem(
+                f"the broker has no room for a stream of {configuration['max_bytes'] / (1 << 30):.1f} GiB",
+                "free disk space, raise the broker's max_file_store, or set BONDWATCH_STREAM_MAX_GIB lower",
+            ) from refused
+        raise
+
+
+def _configuration(keep: Keep) -> dict[str, Any]:
+    return {
+        "name": STREAM,
+        "subjects": [CAPTURED],
+        "subject_transform": {"src": CAPTURED, "dest": STORED},
+        "storage": "file",
+        "retention": "limits",
+        "discard": "old",
+        "max_age": keep.age // timedelta(microseconds=1) * 1000,
+        "max_bytes": keep.max_bytes,
+        "num_replicas": keep.replicas,
+        "allow_direct": False,
+    }
+
+
+def _micros(text: str) -> int:
+    return micros(datetime.fromisoformat(text))
+
+
+def _rfc3339(time_us: int) -> str:
+    return moment(time_us).isoformat(timespec="microseconds").replace("+00:00", "Z")
