@@ -16,7 +16,8 @@ from typing import Annotated, Any, Final, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-Code: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+# ``$`` alone would let a trailing newline through.
+Code: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}(?!\n)$")]
 Longitude: TypeAlias = Annotated[float, Meta(ge=-180, le=180)]
 Latitude: TypeAlias = Annotated[float, Meta(ge=-90, le=90)]
 NonNegative: TypeAlias = Annotated[float, Meta(ge=0)]
@@ -24,7 +25,6 @@ Heading: TypeAlias = Annotated[float, Meta(ge=0, le=360)]
 Percent: TypeAlias = Annotated[float, Meta(ge=0, le=100)]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 ID_RUN: Final = -1
 """The run of events that carry an ``id`` instead of a counter; their ``seq`` is derived from the id."""
@@ -39,7 +39,7 @@ class Datum(StrEnum):
 
 
 class Action(StrEnum):
-    """What a scanner did: a CBV 2.0 business step, or one of our two own words (``stuffing``, ``unstuffing``).
+    """What a scanner did: a CBV 2.0 business step, or one of our own two (``stuffing``, ``unstuffing``).
 
     Source: GS1 CBV 2.0, section 7.1 (business steps).
     """
@@ -94,7 +94,11 @@ class Role(StrEnum):
 
 
 class Position(Struct, frozen=True, gc=False, tag_field="type", tag="position"):
-    """Where a device says it is, in WGS-84 degrees once decoded; ``datum`` says what the wire carried."""
+    """Where a device says it is, in WGS-84 degrees once decoded.
+
+    ``datum`` says what the wire carried: the event's own word, else the device's registered datum where the
+    coordinates had to be converted; None means WGS-84 by registration.
+    """
 
     lon: Longitude
     lat: Latitude
@@ -124,7 +128,7 @@ class Reading(Struct, frozen=True, tag_field="type", tag="reading"):
     """Sensor values by quantity, the unit in the quantity's name (``temperature_c``, ``shock_g``)."""
 
     values: Annotated[
-        dict[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")], float | bool],
+        dict[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,47}(?!\n)$")], float | bool],
         Meta(min_length=1, max_length=64),
     ]
     thing: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
@@ -172,7 +176,7 @@ class Status(Struct, frozen=True, tag_field="type", tag="status"):
     battery_pct: Percent | None = None
     signal_dbm: float | None = None
     firmware: Annotated[str, Meta(max_length=64)] | None = None
-    queued: Annotated[int, Meta(ge=0)] | None = None
+    queued: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
 
 
 class Result(Struct, frozen=True, tag_field="type", tag="result"):
@@ -207,6 +211,7 @@ class Observation(Struct, frozen=True, gc=False):
         fact: what the device reports; positions already in WGS-84.
         raw: the event's own bytes, exactly as sent (one element of an array).
         id: the device's own event id, where it has no counter.
+        device: which device the event itself says it is from, if it says so; the topic must agree.
     """
 
     run: int
@@ -215,6 +220,7 @@ class Observation(Struct, frozen=True, gc=False):
     fact: Fact
     raw: bytes
     id: str | None = None
+    device: str | None = None
 
     @property
     def key(self) -> tuple[int, int, int]:
@@ -224,7 +230,8 @@ class Observation(Struct, frozen=True, gc=False):
 
 def micros(moment: datetime) -> int:
     """Microseconds since the epoch of an aware datetime."""
-    return (moment - EPOCH) // _MICROSECOND
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def moment(time_us: int) -> datetime:
