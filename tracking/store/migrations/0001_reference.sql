@@ -68,7 +68,7 @@ create table things (
     kind        text not null,          -- container, vehicle, handling_unit, seal, asset, parcel
     label       text not null           -- what people call it: BNDU1000010, 苏E1289K
 );
-create index on things (label);
+create index on things (upper(label) text_pattern_ops);
 
 create table attachments (
     attachment_id   bigint generated always as identity primary key,

@@ -10,6 +10,8 @@ create table shipments (
     closed_at   timestamptz
 );
 create index on shipments (created_at desc, shipment_id desc);
+create index on shipments (upper(number) text_pattern_ops);
+create index on shipments (upper(reference) text_pattern_ops) where reference <> '';
 
 create table shipment_things (
     shipment_id bigint not null references shipments,

@@ -1,0 +1,166 @@
+"""``/v1/shipments``: create, search, read; the trace and the milestones of one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import AwareDatetime
+
+from tracking.api.access import Authorised
+from tracking.api.context import Ctx
+from tracking.api.models import NewShipment
+from tracking.api.pages import decode_cursor, encode_cursor, next_link
+from tracking.api.problems import Problem, not_found
+from tracking.api.traces import FORMATS, csv_lines, geojson
+from tracking.domain.custody.terms import TermsError, parse_terms
+from tracking.domain.errors import Rejected
+from tracking.store import reading, shipments
+from tracking.store.database import Connection
+
+router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
+
+Format = Literal["json", "geojson", "csv"]
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+END = datetime(9999, 1, 1, tzinfo=UTC)
+MOST_POSITIONS = 200_000
+
+
+def public(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without the keys that are ours alone."""
+    return {name: value for name, value in row.items() if name not in {"shipment_id", "device_id"}}
+
+
+def find(conn: Connection, number: str) -> dict[str, Any]:
+    """The shipment of a number, or a problem that says there is none."""
+    row = reading.shipment(conn, number)
+    if row is None:
+        raise not_found("shipment", number)
+    return row
+
+
+@router.get("")
+def search(
+    request: Request,
+    ctx: Ctx,
+    _: Authorised,
+    q: Annotated[str, Query(description="Beginning of a number, reference, container, plate or seal")] = "",
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> dict[str, Any]:
+    """Shipments, newest first."""
+    after = decode_cursor(cursor, tuple[datetime, int])
+    with ctx.pool.connection() as conn:
+        rows = reading.shipments(conn, search=q.strip(), after=after, limit=limit)
+    last = rows[-1] if len(rows) == limit else None
+    token = encode_cursor((last["created_at"], last["shipment_id"])) if last else None
+    return {"shipments": [public(row) for row in rows], "next": next_link(request, token)}
+
+
+@router.post("", status_code=201)
+def create(body: NewShipment, response: Response, ctx: Ctx, caller: Authorised) -> dict[str, Any]:
+    """Put a shipment under watch. The same body again answers the same; another body is a conflict."""
+    try:
+        terms = parse_terms(body.terms)
+    except TermsError as error:
+        raise Problem(422, "invalid-terms", str(error), pointer="/terms" + error.pointer) from error
+    now = ctx.now()
+    with ctx.pool.connection() as conn:
+        try:
+            outcome = shipments.create(
+                conn,
+                number=body.number,
+                park=body.park,
+                reference=body.reference,
+                things=body.things,
+                terms=body.terms,
+                named_areas=terms.area_codes(),
+                valid_from=body.valid_from or now,
+                recorded_at=now,
+                recorded_by=caller.name,
+            )
+        except Rejected as error:
+            raise Problem(422, error.reason.replace("_", "-"), error.detail) from error
+        if outcome == "differs":
+            raise Problem(
+                409, "shipment-exists", f'shipment "{body.number}" exists with other goods, park or terms'
+            )
+        response.status_code = 201 if outcome == "created" else 200
+        response.headers["Location"] = f"/v1/shipments/{body.number}"
+        return public(find(conn, body.number))
+
+
+@router.get("/{number}")
+def show(number: str, response: Response, ctx: Ctx, _: Authorised) -> dict[str, Any]:
+    """One shipment: things, terms, carrying devices, custody."""
+    with ctx.pool.connection() as conn:
+        row = find(conn, number)
+        shipment_id = row["shipment_id"]
+        terms = reading.terms(conn, shipment_id)
+        if terms:
+            response.headers["ETag"] = f'"{terms["revision"]}"'
+        return public(row) | {
+            "terms": terms,
+            "carriers": [public(carrier) for carrier in reading.carriers(conn, shipment_id)],
+            "custody": reading.custody_state(conn, shipment_id),
+            "findings": reading.findings(conn, shipment_id),
+        }
+
+
+@router.get(
+    "/{number}/trace",
+    response_class=Response,
+    responses={200: {"content": {media: {} for media in FORMATS.values()}}},
+)
+def trace(
+    number: str,
+    request: Request,
+    ctx: Ctx,
+    _: Authorised,
+    as_: Annotated[Format | None, Query(alias="format", description="Else by the Accept header")] = None,
+    since: AwareDatetime = BEGINNING,
+    until: AwareDatetime = END,
+) -> Response:
+    """Where the shipment was: every position of the devices it was attached to, in event-time order."""
+    wanted = as_ or _accepted(request.headers.get("accept", ""))
+    with ctx.pool.connection() as conn:
+        carrying = reading.carriers(conn, find(conn, number)["shipment_id"])
+        rows = reading.positions(conn, carrying, since=since, until=until, limit=MOST_POSITIONS)
+    names = {carrier["device_id"]: carrier["device"] for carrier in carrying}
+    if wanted == "csv":
+        disposition = {"Content-Disposition": f'attachment; filename="trace.csv"; filename*=UTF-8\'\'{number}.csv'}
+        return StreamingResponse(csv_lines(rows, names), media_type=FORMATS["csv"], headers=disposition)
+    if wanted == "geojson":
+        return JSONResponse(geojson(number, rows, names), media_type=FORMATS["geojson"])
+    positions = [public(row) | {"device": names[row["device_id"]]} for row in rows]
+    for position in positions:
+        position["event_time"] = position["event_time"].isoformat()
+    return JSONResponse({"shipment": number, "positions": positions, "complete": len(rows) < MOST_POSITIONS})
+
+
+@router.get("/{number}/milestones")
+def milestones(number: str, ctx: Ctx, _: Authorised) -> dict[str, Any]:
+    """What happened to the shipment, in event-time order."""
+    with ctx.pool.connection() as conn:
+        carrying = reading.carriers(conn, find(conn, number)["shipment_id"])
+        return {"shipment": number, "milestones": reading.milestones(conn, carrying)}
+
+
+@router.get("/{number}/custody")
+def custody(number: str, ctx: Ctx, _: Authorised, withdrawn: bool = False) -> dict[str, Any]:
+    """The findings of a shipment and how far it has been judged."""
+    with ctx.pool.connection() as conn:
+        shipment_id = find(conn, number)["shipment_id"]
+        return {
+            "shipment": number,
+            "state": reading.custody_state(conn, shipment_id),
+            "findings": reading.findings(conn, shipment_id, withdrawn=withdrawn),
+        }
+
+
+def _accepted(accept: str) -> Format:
+    if "geo+json" in accept:
+        return "geojson"
+    return "csv" if "text/csv" in accept else "json"

@@ -1,0 +1,163 @@
+"""The pages: a list of shipments, one shipment, the way in. Server-rendered; what is live comes over ``/v1/stream``."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, FastAPI, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+
+from tracking.api.access import COOKIE, caller_of, presented_key
+from tracking.api.context import Ctx
+from tracking.api.pages import decode_cursor, encode_cursor, next_link
+from tracking.api.routers.shipments import BEGINNING, END, MOST_POSITIONS
+from tracking.console import view
+from tracking.console.drawing import draw
+from tracking.console.i18n import Language, Words, choose
+from tracking.store import reading
+
+HERE: Final = Path(__file__).parent
+SITE_ZONE: Final = ZoneInfo("Asia/Shanghai")
+PAGE_SIZE: Final = 50
+LANGUAGE_COOKIE: Final = "bondwatch_language"
+
+router = APIRouter(include_in_schema=False)
+templates = Jinja2Templates(HERE / "templates")
+templates.env.filters |= {
+    "utc": lambda moment: f"{moment:%Y-%m-%d %H:%M:%S} UTC",
+    "site_time": lambda moment: f"{moment.astimezone(SITE_ZONE):%m-%d %H:%M:%S}",
+    "site_clock": lambda moment: f"{moment.astimezone(SITE_ZONE):%H:%M:%S}",
+    "site_day": lambda moment: f"{moment.astimezone(SITE_ZONE):%Y-%m-%d} UTC+8",
+}
+
+
+def mount(app: FastAPI) -> None:
+    """Put the pages and their static files into an application."""
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    app.include_router(router)
+
+
+def _render(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    words = Words(_language(request))
+    other = request.url.include_query_params(lang="en" if words.language == "zh" else "zh")
+    other_language = f"{other.path}?{other.query}"
+    values = {"w": words, "other_language": other_language, "version": version("bondwatch"), **values}
+    page = templates.TemplateResponse(request, name, values, status_code=status)
+    if request.query_params.get("lang") == words.language:
+        page.set_cookie(LANGUAGE_COOKIE, words.language, max_age=365 * 86400, samesite="strict")
+    page.headers["Content-Security-Policy"] = (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; form-action 'self'"
+    )
+    return page
+
+
+def _language(request: Request) -> Language:
+    return choose(
+        request.query_params.get("lang"),
+        request.cookies.get(LANGUAGE_COOKIE),
+        request.headers.get("accept-language", ""),
+    )
+
+
+def _stranger(request: Request, ctx: Ctx) -> Response | None:
+    """The way to the login, for who isn't in."""
+    with ctx.pool.connection() as conn:
+        if caller_of(conn, presented_key(request)) is not None:
+            return None
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(str(request.url_for("login").include_query_params(next=here)), status_code=303)
+
+
+@router.get("/", name="list")
+def show_list(request: Request, ctx: Ctx, q: str = "", cursor: str | None = None) -> Response:
+    """The list of shipments."""
+    if stranger := _stranger(request, ctx):
+        return stranger
+    after = decode_cursor(cursor, tuple[datetime, int])
+    with ctx.pool.connection() as conn:
+        rows = reading.shipments(conn, search=q.strip(), after=after, limit=PAGE_SIZE)
+    last = rows[-1] if len(rows) == PAGE_SIZE else None
+    token = encode_cursor((last["created_at"], last["shipment_id"])) if last else None
+    return _render(
+        request, "list.html", shipments=rows, query=q.strip(), next=next_link(request, token)
+    )
+
+
+@router.get("/shipments/{number}", name="shipment")
+def show_shipment(request: Request, number: str, ctx: Ctx) -> Response:
+    """One shipment: milestones, the drawn trace, findings with their evidence."""
+    if stranger := _stranger(request, ctx):
+        return stranger
+    with ctx.pool.connection() as conn:
+        shipment = reading.shipment(conn, number)
+        if shipment is None:
+            return _render(request, "missing.html", status=404, number=number)
+        shipment_id = shipment["shipment_id"]
+        carrying = reading.carriers(conn, shipment_id)
+        terms = reading.terms(conn, shipment_id)
+        milestones = reading.milestones(conn, carrying)
+        findings = reading.findings(conn, shipment_id)
+        areas = reading.areas(conn, at=ctx.now() + timedelta(seconds=1))
+        primary = [carrier for carrier in carrying if carrier["role"] == "primary"]
+        fixes = reading.positions(conn, primary, since=BEGINNING, until=END, limit=MOST_POSITIONS)
+    language = _language(request)
+    focus = view.areas_named(terms["body"] if terms else {})
+    drawing = draw(areas, [(fix["lon"], fix["lat"]) for fix in fixes], focus, language)
+    names = view.area_names(areas, language)
+    return _render(
+        request,
+        "shipment.html",
+        shipment=shipment,
+        open_findings=shipment["open_findings"],
+        judged_through=shipment["judged_through"],
+        milestones=[view.milestone(row, names) for row in milestones],
+        findings=[view.finding(row) for row in findings],
+        positions=len(fixes),
+        last_seen=fixes[-1]["event_time"] if fixes else None,
+        drawing=drawing,
+        labelled=focus | {row["area"] for row in milestones if row["area"]},
+        marks=view.marks(findings, fixes, drawing.projection, Words(language)),
+    )
+
+
+@router.get("/login", name="login")
+def show_login(request: Request, next: str = "/") -> Response:  # noqa: A002 -- the query parameter's name
+    """The way in."""
+    return _render(request, "login.html", next=_own_path(next), wrong=False)
+
+
+@router.post("/login")
+def log_in(
+    request: Request,
+    ctx: Ctx,
+    key: Annotated[str, Form()],
+    next: Annotated[str, Form()] = "/",  # noqa: A002
+) -> Response:
+    """Trade a key for the console's cookie."""
+    with ctx.pool.connection() as conn:
+        caller = caller_of(conn, key.strip())
+    if caller is None:
+        return _render(request, "login.html", status=403, next=_own_path(next), wrong=True)
+    answer = RedirectResponse(_own_path(next), status_code=303)
+    secure = request.url.scheme == "https"
+    answer.set_cookie(COOKIE, key.strip(), httponly=True, samesite="strict", secure=secure, max_age=30 * 86400)
+    return answer
+
+
+@router.post("/logout")
+def log_out() -> Response:
+    """Forget the key in this browser."""
+    answer = RedirectResponse("/login", status_code=303)
+    answer.delete_cookie(COOKIE)
+    return answer
+
+
+def _own_path(path: str) -> str:
+    """A path of ours, so that a crafted link can't send anybody elsewhere after the login."""
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"

@@ -1,0 +1,122 @@
+"""Rows to what the templates show. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+
+from tracking.console.drawing import Projection
+from tracking.console.i18n import Words
+
+SHAPES: Final = {"critical": "▲", "major": "◆", "minor": "●", "info": "○", "undetermined": "?"}
+BAD_MILESTONES: Final = {"strayed", "silent", "seal_cut", "seal_tampered"}
+
+
+class Mark(Struct, frozen=True):
+    """A symbol on the map."""
+
+    x: float
+    y: float
+    shape: str
+    severity: str
+    title: str
+
+
+def areas_named(terms: Mapping[str, Any]) -> set[str]:
+    """The codes of the areas that some terms name."""
+    named: set[str] = set()
+    for leg in terms.get("legs", ()):
+        named.update(leg.get("zones", ()), leg.get("from_zones", ()), leg.get("to_zones", ()))
+        if leg.get("corridor"):
+            named.add(leg["corridor"])
+    return named
+
+
+def area_names(areas: Iterable[Mapping[str, Any]], language: str) -> dict[str, str]:
+    """What people call each area."""
+    return {
+        area["code"]: (area["properties"] or {}).get(f"name_{language}")
+        or (area["properties"] or {}).get("name_en")
+        or area["code"]
+        for area in areas
+    }
+
+
+def milestone(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """A line of the timeline."""
+    area = row["area"]
+    return dict(row) | {
+        "area_name": names.get(area, area) if area else None,
+        "bad": row["kind"] in BAD_MILESTONES,
+        "note": note(row["detail"]),
+    }
+
+
+def note(detail: Mapping[str, Any]) -> str:
+    """The figures of a milestone that people look for first."""
+    parts = []
+    if (distance := detail.get("distance_m")) is not None:
+        parts.append(f"{distance:,.0f} m")
+    if seal := detail.get("seal"):
+        parts.append(str(seal))
+    if plate := detail.get("plate"):
+        parts.append(str(plate))
+    return " · ".join(parts)
+
+
+def mark_of(row: Mapping[str, Any]) -> str:
+    """How a finding is marked: undetermined is never shown as a breach."""
+    return "undetermined" if row["verdict"] == "undetermined" else str(row["severity"])
+
+
+def finding(row: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of the findings."""
+    return dict(row) | {
+        "mark": mark_of(row),
+        "evidence": sorted((name, plain(value)) for name, value in row["evidence"].items()),
+        "parameters": sorted((name, plain(value)) for name, value in row["parameters"].items()),
+    }
+
+
+def plain(value: Any) -> str:
+    """A value of evidence for people."""
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {plain(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(part) for part in value[:6]) + (f" … ({len(value)})" if len(value) > 6 else "")
+    return str(value)
+
+
+def marks(
+    findings: Sequence[Mapping[str, Any]],
+    fixes: Sequence[Mapping[str, Any]],
+    projection: Projection,
+    words: Words,
+) -> list[Mark]:
+    """Where each finding opened, on the trace."""
+    times = [fix["event_time"] for fix in fixes]
+    placed = []
+    for row in findings:
+        fix = _at(times, fixes, row["opened_at"])
+        if fix is None:
+            continue
+        x, y = projection.point(fix["lon"], fix["lat"])
+        mark = mark_of(row)
+        title = f"{words['rule_' + row['rule']]} · {words['severity_' + mark]}"
+        placed.append(Mark(x=x, y=y, shape=SHAPES[mark], severity=mark, title=title))
+    return placed
+
+
+def _at(
+    times: Sequence[datetime], fixes: Sequence[Mapping[str, Any]], moment: datetime
+) -> Mapping[str, Any] | None:
+    """The first fix at or after a moment, else the last one."""
+    if not fixes:
+        return None
+    return fixes[min(bisect_left(times, moment), len(fixes) - 1)]

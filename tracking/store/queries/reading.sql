@@ -1,0 +1,147 @@
+-- What the API and the console read.
+
+-- name: list_shipments
+-- Newest first, a page at a time; `after` is the last row of the page before.
+select s.shipment_id, s.number, p.code as park, s.reference, s.state, s.created_at
+from shipments s join parks p using (park_id)
+where (%(after_at)s::timestamptz is null or (s.created_at, s.shipment_id) < (%(after_at)s, %(after_id)s))
+order by s.created_at desc, s.shipment_id desc
+limit %(limit)s;
+
+-- name: search_shipments
+-- By the beginning of the number, the reference, or the label or URI of one of its things. Each branch has its
+-- own index; a prefix is what people have in hand.
+with hits as (
+    (select shipment_id from shipments where upper(number) like %(prefix)s limit 1000)
+    union
+    (select shipment_id from shipments where reference <> '' and upper(reference) like %(prefix)s limit 1000)
+    union
+    (select st.shipment_id from things t join shipment_things st using (thing_id)
+     where upper(t.label) like %(prefix)s or t.uri = %(exact)s limit 1000)
+)
+select s.shipment_id, s.number, p.code as park, s.reference, s.state, s.created_at
+from hits join shipments s using (shipment_id) join parks p using (park_id)
+where (%(after_at)s::timestamptz is null or (s.created_at, s.shipment_id) < (%(after_at)s, %(after_id)s))
+order by s.created_at desc, s.shipment_id desc
+limit %(limit)s;
+
+-- name: shipment
+select s.shipment_id, s.number, p.code as park, s.reference, s.state, s.created_at
+from shipments s join parks p using (park_id)
+where s.number = %(number)s;
+
+-- name: overview
+-- What a list shows beside the numbers: things, open findings by mark, last heard.
+select s.shipment_id,
+       (select coalesce(array_agg(distinct t.label order by t.label), '{}')
+        from shipment_things st join things t using (thing_id) where st.shipment_id = s.shipment_id) as things,
+       (select coalesce(jsonb_object_agg(mark, n), '{}') from (
+            select case f.verdict when 'undetermined' then 'undetermined' else f.severity end as mark, count(*) as n
+            from findings f
+            where f.shipment_id = s.shipment_id and f.superseded_at is null and f.state = 'open'
+            group by 1) marks) as open_findings,
+       (select c.judged_through from custody_states c where c.shipment_id = s.shipment_id) as judged_through,
+       (select max(dt.head_time)
+        from shipment_things st join attachments a using (thing_id) join device_tracks dt using (device_id)
+        where st.shipment_id = s.shipment_id and a.superseded_at is null and a.role = 'primary'
+          and coalesce(st.valid_to, 'infinity') > a.valid_from
+          and coalesce(a.valid_to, 'infinity') > st.valid_from) as last_seen
+from unnest(%(ids)s::bigint[]) as s (shipment_id);
+
+-- name: carriers
+-- Which device spoke for the shipment, on which of its things, during which interval.
+select a.device_id, p.code || '/' || d.code as device, a.role, t.label as thing,
+       greatest(a.valid_from, st.valid_from) as valid_from, least(a.valid_to, st.valid_to) as valid_to
+from shipment_things st
+join attachments a on a.thing_id = st.thing_id and a.superseded_at is null
+join things t on t.thing_id = st.thing_id
+join devices d on d.device_id = a.device_id
+join parks p on p.park_id = d.park_id
+where st.shipment_id = %(shipment_id)s
+  and coalesce(st.valid_to, 'infinity') > a.valid_from
+  and coalesce(a.valid_to, 'infinity') > st.valid_from
+order by valid_from, device;
+
+-- name: positions
+-- The positions of some devices, each within its interval, in event-time order.
+select c.device_id, o.event_time, o.lon, o.lat, o.accuracy_m, o.speed_mps, o.heading_deg, o.run, o.seq
+from unnest(%(devices)s::bigint[], %(froms)s::timestamptz[], %(tos)s::timestamptz[]) as c (device_id, valid_from, valid_to)
+join observations o on o.device_id = c.device_id
+ and o.event_time >= c.valid_from and o.event_time < coalesce(c.valid_to, 'infinity')
+where o.lon is not null
+  and o.event_time >= %(since)s and o.event_time < %(until)s
+order by o.event_time, c.device_id, o.run, o.seq
+limit %(limit)s;
+
+-- name: milestones
+select m.time, m.kind, m.area, m.detail, p.code || '/' || d.code as device, c.role, m.at_time, m.recorded_at
+from unnest(%(devices)s::bigint[], %(froms)s::timestamptz[], %(tos)s::timestamptz[], %(roles)s::text[])
+     as c (device_id, valid_from, valid_to, role)
+join milestones m on m.device_id = c.device_id and m.superseded_at is null
+ and m.time >= c.valid_from and m.time < coalesce(c.valid_to, 'infinity')
+join devices d on d.device_id = c.device_id
+join parks p on p.park_id = d.park_id
+order by m.time, m.milestone_id;
+
+-- name: findings
+select f.finding_id, f.rule, f.rules_version, f.cause, f.verdict, f.state, f.severity, f.opened_at, f.closed_at,
+       f.place, f.evidence, f.parameters, f.terms_revision, f.recorded_at
+from findings f
+where f.shipment_id = %(shipment_id)s and f.superseded_at is null and (%(withdrawn)s or f.state <> 'withdrawn')
+order by f.opened_at desc, f.finding_id;
+
+-- name: custody_state
+select state, judged_through, rules_version, recorded_at from custody_states where shipment_id = %(shipment_id)s;
+
+-- name: terms
+select revision, valid_from, body, recorded_at, recorded_by
+from terms where shipment_id = %(shipment_id)s order by revision desc limit 1;
+
+-- name: alerts
+select a.alert_id, s.number as shipment, p.code as park, a.rule, a.cause, a.finding_id, a.severity, a.state,
+       a.opened_at, a.raised_at, a.occurrences
+from alerts a join shipments s using (shipment_id) join parks p using (park_id)
+where (%(state)s::text is null or a.state = %(state)s)
+  and (%(shipment)s::text is null or s.number = %(shipment)s)
+  and (%(after_id)s::bigint is null or a.alert_id < %(after_id)s)
+order by a.alert_id desc
+limit %(limit)s;
+
+-- name: act_on_alert
+update alerts
+set state = case %(action)s when 'acknowledge' then 'acknowledged' when 'resolve' then 'resolved' else state end
+where alert_id = %(alert_id)s
+returning alert_id;
+
+-- name: add_alert_action
+insert into alert_actions (alert_id, action, by, comment, at)
+values (%(alert_id)s, %(action)s, %(by)s, %(comment)s, %(at)s);
+
+-- name: areas
+-- The areas in force at a moment.
+select a.code, a.kind, p.code as park, r.revision, r.geometry, r.tolerance_m, r.properties, r.valid_from, r.valid_to
+from areas a
+join parks p using (park_id)
+join area_revisions r using (area_id)
+where r.geometry is not null
+  and r.valid_from <= %(at)s and coalesce(r.valid_to, 'infinity') > %(at)s
+  and (%(park)s::text is null or p.code = %(park)s)
+  and (%(corridors)s::boolean is null or (a.kind = 'corridor') = %(corridors)s)
+order by a.code;
+
+-- name: devices
+select d.device_id, p.code as park, d.code, d.kind, d.name, d.dialect, d.datum, d.expected_every_s, d.registered_at, d.revoked_at,
+       t.head_time as last_seen
+from devices d join parks p using (park_id) left join device_tracks t using (device_id)
+where (%(park)s::text is null or p.code = %(park)s)
+  and (%(after)s::bigint is null or d.device_id > %(after)s)
+order by d.device_id
+limit %(limit)s;
+
+-- name: totals
+-- The figures of the health page, from the planner's statistics where an exact count would read every row.
+select (select count(*) from shipments) as shipments,
+       (select count(*) from alerts where state = 'open') as open_alerts,
+       (select count(*) from rejections) as rejections,
+       (select count(*) from devices where revoked_at is null) as devices,
+       (select coalesce(sum(events), 0) from batches) as recorded;

@@ -1,0 +1,133 @@
+"""What the API and the console read: shipments, traces, milestones, findings, alerts, areas, devices.
+
+Rows are dictionaries with the columns' names, because they go out as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from psycopg.rows import dict_row
+
+from tracking.store.database import Connection, queries
+
+Row: TypeAlias = dict[str, Any]
+
+SQL: Final = queries("reading")
+
+
+def _rows(conn: Connection, query: str, **parameters: Any) -> list[Row]:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(SQL[query], parameters).fetchall()
+
+
+def _row(conn: Connection, query: str, **parameters: Any) -> Row | None:
+    rows = _rows(conn, query, **parameters)
+    return rows[0] if rows else None
+
+
+def shipments(
+    conn: Connection, *, search: str = "", after: tuple[datetime, int] | None = None, limit: int = 50
+) -> list[Row]:
+    """A page of shipments, newest first, with what a list shows of each.
+
+    Args:
+        search: the beginning of a number, reference or thing's label, or a thing's whole URI; empty: all.
+        after: (created_at, shipment_id) of the last row of the page before.
+    """
+    after_at, after_id = after or (None, None)
+    page: Row = {"after_at": after_at, "after_id": after_id, "limit": limit}
+    if search:
+        escaped = search.upper().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        found = _rows(conn, "search_shipments", prefix=escaped + "%", exact=search, **page)
+    else:
+        found = _rows(conn, "list_shipments", **page)
+    overview = {row["shipment_id"]: row for row in _rows(conn, "overview", ids=[s["shipment_id"] for s in found])}
+    return [shipment | overview[shipment["shipment_id"]] for shipment in found]
+
+
+def shipment(conn: Connection, number: str) -> Row | None:
+    """One shipment with what a list shows of it."""
+    found = _row(conn, "shipment", number=number)
+    if found is None:
+        return None
+    overview = _row(conn, "overview", ids=[found["shipment_id"]])
+    return found | (overview or {})
+
+
+def carriers(conn: Connection, shipment_id: int) -> list[Row]:
+    """The devices that spoke for a shipment: device_id, device, role, thing, valid_from, valid_to."""
+    return _rows(conn, "carriers", shipment_id=shipment_id)
+
+
+def positions(
+    conn: Connection, carrying: Sequence[Row], *, since: datetime, until: datetime, limit: int
+) -> list[Row]:
+    """The positions of carriers within their intervals, in event-time order."""
+    return _rows(conn, "positions", **_intervals(carrying), since=since, until=until, limit=limit)
+
+
+def milestones(conn: Connection, carrying: Sequence[Row]) -> list[Row]:
+    """The effective milestones of carriers within their intervals, in event-time order."""
+    return _rows(conn, "milestones", **_intervals(carrying), roles=[row["role"] for row in carrying])
+
+
+def findings(conn: Connection, shipment_id: int, *, withdrawn: bool = False) -> list[Row]:
+    """The effective findings of a shipment, newest first."""
+    return _rows(conn, "findings", shipment_id=shipment_id, withdrawn=withdrawn)
+
+
+def custody_state(conn: Connection, shipment_id: int) -> Row | None:
+    """The leg in force and how far custody has been judged; None before the first judging."""
+    return _row(conn, "custody_state", shipment_id=shipment_id)
+
+
+def terms(conn: Connection, shipment_id: int) -> Row | None:
+    """The newest revision of a shipment's terms."""
+    return _row(conn, "terms", shipment_id=shipment_id)
+
+
+def alerts(
+    conn: Connection, *, state: str | None, shipment_number: str | None, after_id: int | None, limit: int
+) -> list[Row]:
+    """A page of alerts, newest first."""
+    return _rows(conn, "alerts", state=state, shipment=shipment_number, after_id=after_id, limit=limit)
+
+
+def act_on_alert(conn: Connection, alert_id: int, action: str, by: str, comment: str, at: datetime) -> bool:
+    """Write down what a person did about an alert; False when there is no such alert."""
+    with conn.transaction():
+        if _row(conn, "act_on_alert", alert_id=alert_id, action=action) is None:
+            return False
+        conn.execute(
+            SQL["add_alert_action"],
+            {"alert_id": alert_id, "action": action, "by": by, "comment": comment, "at": at},
+        )
+    return True
+
+
+def areas(
+    conn: Connection, *, at: datetime, park: str | None = None, corridors: bool | None = None
+) -> list[Row]:
+    """The areas in force at ``at``: zones, corridors, or both (None)."""
+    return _rows(conn, "areas", at=at, park=park, corridors=corridors)
+
+
+def devices(conn: Connection, *, park: str | None, after: int | None, limit: int) -> list[Row]:
+    """A page of registered devices."""
+    return _rows(conn, "devices", park=park, after=after, limit=limit)
+
+
+def totals(conn: Connection) -> Row:
+    """The figures of the whole system."""
+    return _rows(conn, "totals")[0]
+
+
+def _intervals(carrying: Sequence[Row]) -> Row:
+    return {
+        "devices": [row["device_id"] for row in carrying],
+        "froms": [row["valid_from"] for row in carrying],
+        "tos": [row["valid_to"] for row in carrying],
+    }

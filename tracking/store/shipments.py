@@ -1,0 +1,79 @@
+"""Shipments as they are created: goods, terms, and the work that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from psycopg.types.json import Jsonb
+
+from tracking.store.database import Connection
+from tracking.store.registry import SQL, add_work, one, park_id, thing
+
+Outcome: TypeAlias = Literal["created", "same", "differs"]
+
+
+def create(
+    conn: Connection,
+    *,
+    number: str,
+    park: str,
+    reference: str,
+    things: Sequence[str],
+    terms: Mapping[str, Any],
+    valid_from: datetime,
+    recorded_at: datetime,
+    recorded_by: str,
+) -> Outcome:
+    """Put a shipment under watch with its first revision of terms; all of it or nothing.
+
+    Returns:
+        ``created``; ``same`` when it stands as asked already; ``differs`` when the number is taken by another.
+
+    Raises:
+        Unknown: there is no such park.
+    """
+    with conn.transaction():
+        keys = dict(thing(conn, text) for text in things)
+        row = one(
+            conn,
+            "add_shipment",
+            park_id=park_id(conn, park),
+            number=number,
+            reference=reference,
+            created_at=recorded_at,
+        )
+        if row is None:
+            stands = one(conn, "shipment_as_created", number=number)
+            asked = {
+                "park": park,
+                "reference": reference,
+                "body": terms,
+                "things": sorted(parsed.uri for parsed in keys.values()),
+            }
+            return "same" if stands == asked else "differs"
+        shipment_id = row["shipment_id"]
+        for thing_id in keys:
+            conn.execute(
+                SQL["add_shipment_thing"],
+                {
+                    "shipment_id": shipment_id,
+                    "thing_id": thing_id,
+                    "valid_from": valid_from,
+                    "recorded_at": recorded_at,
+                },
+            )
+        conn.execute(
+            SQL["add_terms"],
+            {
+                "shipment_id": shipment_id,
+                "revision": 1,
+                "valid_from": valid_from,
+                "body": Jsonb(terms),
+                "recorded_at": recorded_at,
+                "recorded_by": recorded_by,
+            },
+        )
+        add_work(conn, "shipment", shipment_id, valid_from)
+    return "created"
