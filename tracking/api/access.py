@@ -10,11 +10,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from msgspec import Struct
-from psycopg import Connection
 
 from tracking.api.context import Context, context
 from tracking.api.problems import Problem
-from tracking.store import api_keys
+from tracking.store import registry
+from tracking.store.database import Connection
 
 COOKIE = "bondwatch_key"
 
@@ -34,7 +34,7 @@ def caller_of(connection: Connection, key: str | None) -> Caller | None:
     """The caller of a key, or None when the key is unknown or revoked."""
     if not key:
         return None
-    name = api_keys.name_of(connection, key_hash(key))
+    name = registry.key_name(connection, key_hash(key))
     return Caller(name) if name else None
 
 

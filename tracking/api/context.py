@@ -8,10 +8,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from msgspec import Struct
-from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from tracking.api.live import Hub
+from tracking.store.database import Connection
 
 
 class Context(Struct, frozen=True):

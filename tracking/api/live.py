@@ -68,7 +68,9 @@ class Hub:
             try:
                 async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True) as connection:
                     for channel in CHANNELS:
-                        await connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))
+                        await connection.execute(
+                            psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel))
+                        )
                     self._tell(Event("custody", {"reload": True}))
                     async for notice in connection.notifies():
                         for event in events_of(notice.channel, notice.payload):

@@ -37,7 +37,9 @@ class Feature(BaseModel):
     type: Literal["Feature"]
     geometry: Geometry
     properties: dict[str, Any] = Field(
-        examples=[{"code": "SIPCBZ-E", "kind": "cbz", "park": "SIP", "name_en": "Suzhou Industrial Park CBZ (east)"}]
+        examples=[
+            {"code": "SIPCBZ-E", "kind": "cbz", "park": "SIP", "name_en": "Suzhou Industrial Park CBZ (east)"}
+        ]
     )
     id: str | int | None = None
 
@@ -82,10 +84,10 @@ class NewShipment(Body):
             {
                 "legs": [
                     {
-                        "kind": "move",
-                        "from": ["PVGCARGO"],
+                        "type": "move",
+                        "from_zones": ["PVGCARGO"],
                         "corridor": "C-PVG-SIPE",
-                        "to": ["SIPCBZ-E"],
+                        "to_zones": ["SIPCBZ-E"],
                         "max_silence_s": 900,
                     }
                 ]

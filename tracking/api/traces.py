@@ -8,8 +8,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-FORMATS: Final = {"json": "application/json", "geojson": "application/geo+json", "csv": "text/csv; charset=utf-8"}
-COLUMNS: Final = ("event_time", "device", "lon", "lat", "accuracy_m", "speed_mps", "heading_deg", "run", "seq")
+FORMATS: Final = {
+    "json": "application/json",
+    "geojson": "application/geo+json",
+    "csv": "text/csv; charset=utf-8",
+}
+COLUMNS: Final = (
+    "event_time",
+    "device",
+    "lon",
+    "lat",
+    "accuracy_m",
+    "speed_mps",
+    "heading_deg",
+    "run",
+    "seq",
+)
 
 
 def csv_lines(rows: Iterable[dict[str, Any]], names: dict[int, str]) -> Iterator[str]:

@@ -144,7 +144,11 @@ def _shape(area: dict[str, Any], shape: Any, projection: Projection, language: s
     for part in shapely.get_parts(shape):
         rings += [part.exterior, *part.interiors] if part.geom_type == "Polygon" else [part]
     path = "".join(_path(ring.coords, projection) + ("Z" if ring.is_ring else "") for ring in rings)
-    label = shape.representative_point() if area["kind"] != "corridor" else shape.interpolate(0.5, normalized=True)
+    label = (
+        shape.representative_point()
+        if area["kind"] != "corridor"
+        else shape.interpolate(0.5, normalized=True)
+    )
     return Shape(
         code=area["code"],
         name=name,

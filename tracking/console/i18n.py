@@ -27,7 +27,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "用 POST /v1/shipments 建立，或用“make run”启动演示。",
     ),
     "no_match": ("Nothing matches", "没有匹配"),
-    "no_match_hint": ("Try a part of the number or plate, or clear the search.", "请输入单号或车牌的一部分，或清除搜索。"),
+    "no_match_hint": (
+        "Try a part of the number or plate, or clear the search.",
+        "请输入单号或车牌的一部分，或清除搜索。",
+    ),
     "clear": ("Clear", "清除"),
     "older": ("Older", "更早"),
     "timeline": ("Milestones", "节点"),

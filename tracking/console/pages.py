@@ -84,9 +84,7 @@ def show_list(request: Request, ctx: Ctx, q: str = "", cursor: str | None = None
         rows = reading.shipments(conn, search=q.strip(), after=after, limit=PAGE_SIZE)
     last = rows[-1] if len(rows) == PAGE_SIZE else None
     token = encode_cursor((last["created_at"], last["shipment_id"])) if last else None
-    return _render(
-        request, "list.html", shipments=rows, query=q.strip(), next=next_link(request, token)
-    )
+    return _render(request, "list.html", shipments=rows, query=q.strip(), next=next_link(request, token))
 
 
 @router.get("/shipments/{number}", name="shipment")
@@ -146,7 +144,9 @@ def log_in(
         return _render(request, "login.html", status=403, next=_own_path(next), wrong=True)
     answer = RedirectResponse(_own_path(next), status_code=303)
     secure = request.url.scheme == "https"
-    answer.set_cookie(COOKIE, key.strip(), httponly=True, samesite="strict", secure=secure, max_age=30 * 86400)
+    answer.set_cookie(
+        COOKIE, key.strip(), httponly=True, samesite="strict", secure=secure, max_age=30 * 86400
+    )
     return answer
 
 

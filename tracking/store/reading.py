@@ -44,7 +44,9 @@ def shipments(
         found = _rows(conn, "search_shipments", prefix=escaped + "%", exact=search, **page)
     else:
         found = _rows(conn, "list_shipments", **page)
-    overview = {row["shipment_id"]: row for row in _rows(conn, "overview", ids=[s["shipment_id"] for s in found])}
+    overview = {
+        row["shipment_id"]: row for row in _rows(conn, "overview", ids=[s["shipment_id"] for s in found])
+    }
     return [shipment | overview[shipment["shipment_id"]] for shipment in found]
 
 

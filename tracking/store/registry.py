@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
+from devices.identifiers import Thing, parse_thing
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from devices.identifiers import Thing, parse_thing
 from tracking.store.database import REFERENCE_LOCK, WORK_CHANNEL, Connection, notify, queries
 
 Row: TypeAlias = dict[str, Any]
@@ -100,7 +100,9 @@ def put_area(
     conn.execute(SQL["add_area"], {"park_id": park_id(conn, park), "code": code, "kind": kind})
     area = one(conn, "area", code=code)
     if area is None or (area["kind"], area["park"]) != (kind, park):
-        raise ValueError(f'"{code}" is a {area["kind"]} of park {area["park"]}' if area else f'no area "{code}"')
+        raise ValueError(
+            f'"{code}" is a {area["kind"]} of park {area["park"]}' if area else f'no area "{code}"'
+        )
     area_id = area["area_id"]
     newest = one(conn, "newest_area_revision", area_id=area_id)
     if newest is not None:
@@ -184,13 +186,6 @@ def device(conn: Connection, name: str) -> Row:
     if row is None:
         raise Unknown("device", name)
     return row
-
-
-def add_credential(conn: Connection, device_id: int, scheme: str, hashed: str, created_at: datetime) -> None:
-    """Give a device a secret, of which only the hash is kept; what it had before no longer holds."""
-    conn.execute(SQL["revoke_credentials"], {"device_id": device_id, "at": created_at})
-    secret = {"device_id": device_id, "scheme": scheme, "hash": hashed, "created_at": created_at}
-    conn.execute(SQL["add_credential"], secret)
 
 
 def revoke_device(conn: Connection, device_id: int, at: datetime) -> bool:

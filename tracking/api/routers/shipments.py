@@ -15,9 +15,8 @@ from tracking.api.models import NewShipment
 from tracking.api.pages import decode_cursor, encode_cursor, next_link
 from tracking.api.problems import Problem, not_found
 from tracking.api.traces import FORMATS, csv_lines, geojson
-from tracking.domain.custody.terms import TermsError, parse_terms
-from tracking.domain.errors import Rejected
-from tracking.store import reading, shipments
+from tracking.domain.custody.terms import TermsError, parse, problems
+from tracking.store import reading, registry, shipments
 from tracking.store.database import Connection
 
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
@@ -62,13 +61,12 @@ def search(
 @router.post("", status_code=201)
 def create(body: NewShipment, response: Response, ctx: Ctx, caller: Authorised) -> dict[str, Any]:
     """Put a shipment under watch. The same body again answers the same; another body is a conflict."""
-    try:
-        terms = parse_terms(body.terms)
-    except TermsError as error:
-        raise Problem(422, "invalid-terms", str(error), pointer="/terms" + error.pointer) from error
     now = ctx.now()
     with ctx.pool.connection() as conn:
         try:
+            terms = parse(body.terms)
+            for problem in problems(terms, registry.area_kinds(conn)):
+                raise problem
             outcome = shipments.create(
                 conn,
                 number=body.number,
@@ -76,13 +74,14 @@ def create(body: NewShipment, response: Response, ctx: Ctx, caller: Authorised) 
                 reference=body.reference,
                 things=body.things,
                 terms=body.terms,
-                named_areas=terms.area_codes(),
                 valid_from=body.valid_from or now,
                 recorded_at=now,
                 recorded_by=caller.name,
             )
-        except Rejected as error:
-            raise Problem(422, error.reason.replace("_", "-"), error.detail) from error
+        except TermsError as error:
+            raise Problem(422, "invalid-terms", error.detail, pointer="/terms" + error.pointer) from error
+        except registry.Unknown as error:
+            raise Problem(422, "unknown-park", str(error), pointer="/park") from error
         if outcome == "differs":
             raise Problem(
                 409, "shipment-exists", f'shipment "{body.number}" exists with other goods, park or terms'
@@ -130,7 +129,9 @@ def trace(
         rows = reading.positions(conn, carrying, since=since, until=until, limit=MOST_POSITIONS)
     names = {carrier["device_id"]: carrier["device"] for carrier in carrying}
     if wanted == "csv":
-        disposition = {"Content-Disposition": f'attachment; filename="trace.csv"; filename*=UTF-8\'\'{number}.csv'}
+        disposition = {
+            "Content-Disposition": f"attachment; filename=\"trace.csv\"; filename*=UTF-8''{number}.csv"
+        }
         return StreamingResponse(csv_lines(rows, names), media_type=FORMATS["csv"], headers=disposition)
     if wanted == "geojson":
         return JSONResponse(geojson(number, rows, names), media_type=FORMATS["geojson"])

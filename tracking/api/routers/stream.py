@@ -31,7 +31,11 @@ def _wanted(ctx: Context, shipment: str | None, park: str | None) -> Callable[[E
         return lambda event: park is None or event.body.get("park", park) == park
     with ctx.pool.connection() as conn:
         carrying = reading.carriers(conn, find(conn, shipment)["shipment_id"])
-    devices = {carrier["device"] for carrier in carrying if carrier["valid_to"] is None and carrier["role"] == "primary"}
+    devices = {
+        carrier["device"]
+        for carrier in carrying
+        if carrier["valid_to"] is None and carrier["role"] == "primary"
+    }
 
     def wants(event: Event) -> bool:
         if event.name == "position":
@@ -60,5 +64,7 @@ async def stream(
                 yield b"event: %s\ndata: %s\n\n" % (event.name.encode(), msgspec.json.encode(event.body))
 
     return StreamingResponse(
-        lines(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        lines(),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
