@@ -1,0 +1,215 @@
+"""The API over a real database: what goes in comes out, and errors say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tracking.api.access import key_hash
+from tracking.api.app import create_app
+from tracking.console import pages
+from tracking.store import registry
+from tracking.store.database import Connection
+
+NOW = datetime(2026, 3, 10, 0, 30, tzinfo=UTC)
+KEY = "bwk_a-key-of-this-test"
+SQUARE = [[[120.79, 31.33], [120.82, 31.33], [120.82, 31.35], [120.79, 31.35], [120.79, 31.33]]]
+
+
+def feature(code: str, kind: str, geometry: dict[str, Any], **more: Any) -> dict[str, Any]:
+    properties = {"code": code, "kind": kind, "park": "SIP", "valid_from": "2026-03-01T00:00:00Z", **more}
+    return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def collection(*features: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "FeatureCollection", "features": list(features)}
+
+
+@pytest.fixture
+def client(database: str, conn: Connection) -> Iterator[TestClient]:
+    registry.add_key(conn, "tests", key_hash(KEY), NOW)
+    app = create_app(database, now=lambda: NOW)
+    pages.mount(app)
+    with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}) as client:
+        client.put("/v1/parks/SIP", json={"name_en": "Suzhou Industrial Park", "name_zh": "苏州工业园区"})
+        zone = feature("SIPCBZ-E", "cbz", {"type": "Polygon", "coordinates": SQUARE}, name_zh="东区")
+        line = {"type": "LineString", "coordinates": [[120.8, 31.34], [121.7, 31.15]]}
+        client.post("/v1/zones", json=collection(zone)).raise_for_status()
+        client.post(
+            "/v1/corridors", json=collection(feature("C-PVG-SIPE", "corridor", line, tolerance_m=1500))
+        ).raise_for_status()
+        yield client
+
+
+def shipment(**changes: Any) -> dict[str, Any]:
+    terms = {"legs": [{"type": "stay", "zones": ["SIPCBZ-E"]}]}
+    return {"number": "SIP-1", "park": "SIP", "things": ["苏E1289K"], "terms": terms, **changes}
+
+
+def problem(answer: Any, status: int, name: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["type"] == f"urn:bondwatch:problem:{name}"
+    return body
+
+
+def test_no_key_no_answer(client: TestClient) -> None:
+    for path in ("/v1/shipments", "/v1/alerts", "/v1/zones", "/v1/devices", "/v1/stream"):
+        answer = client.get(path, headers={"Authorization": "Bearer wrong"})
+        problem(answer, 401, "unauthorised")
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_health_and_metrics_need_no_key(client: TestClient) -> None:
+    client.headers.pop("Authorization")
+    assert client.get("/health/live").json()["status"] == "live"
+    assert client.get("/health/ready").json()["status"] == "ready"
+    assert "python_info" in client.get("/metrics").text
+
+
+def test_a_zone_comes_back_as_geojson_and_the_same_again_is_no_revision(client: TestClient) -> None:
+    found = client.get("/v1/zones").json()["features"]
+    assert [zone["id"] for zone in found] == ["SIPCBZ-E"]
+    assert found[0]["geometry"] == {"type": "Polygon", "coordinates": SQUARE}
+    assert found[0]["properties"]["revision"] == 1
+    again = feature("SIPCBZ-E", "cbz", {"type": "Polygon", "coordinates": SQUARE}, name_zh="东区")
+    assert client.post("/v1/zones", json=collection(again)).json() == {"areas": {"SIPCBZ-E": "unchanged"}}
+
+
+def test_a_moved_zone_is_a_new_revision_and_the_past_keeps_the_old(client: TestClient) -> None:
+    moved = [[[lon + 0.01, lat] for lon, lat in SQUARE[0]]]
+    zone = feature(
+        "SIPCBZ-E", "cbz", {"type": "Polygon", "coordinates": moved}, valid_from="2026-03-05T00:00:00Z"
+    )
+    assert client.post("/v1/zones", json=collection(zone)).json() == {"areas": {"SIPCBZ-E": "revised"}}
+    then = client.get("/v1/zones", params={"at": "2026-03-04T12:00:00+08:00"}).json()["features"][0]
+    assert then["geometry"]["coordinates"] == SQUARE
+    assert client.get("/v1/zones").json()["features"][0]["geometry"]["coordinates"] == moved
+
+
+def test_bad_geometry_names_the_feature(client: TestClient) -> None:
+    bow_tie = [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]
+    bad = feature("X", "cbz", {"type": "Polygon", "coordinates": bow_tie})
+    body = problem(client.post("/v1/zones", json=collection(bad)), 422, "invalid-area")
+    assert body["pointer"] == "/features/0/geometry"
+    misplaced = feature(
+        "C", "corridor", {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}, tolerance_m=5
+    )
+    body = problem(client.post("/v1/zones", json=collection(misplaced)), 422, "invalid-area")
+    assert "/v1/corridors" in body["detail"]
+
+
+def test_a_device_gets_its_secret_once(client: TestClient, conn: Connection) -> None:
+    body = {"park": "SIP", "code": "TRK-1", "expected_every_s": 30}
+    made = client.post("/v1/devices", json=body)
+    assert made.status_code == 201
+    assert made.json()["name"] == "SIP/TRK-1"
+    secret = made.json()["secret"]
+    problem(client.post("/v1/devices", json=body), 409, "device-exists")
+    stored = [row[0] for row in conn.execute("select hash from device_credentials")]
+    assert len(stored) == 2
+    assert all(secret not in hashed for hashed in stored)
+    assert client.get("/v1/devices/SIP/TRK-1").json()["expected_every_s"] == 30
+    assert client.delete("/v1/devices/SIP/TRK-1").json()["revoked"] is True
+    assert conn.execute("select count(*) from device_credentials where revoked_at is null").fetchone() == (0,)
+
+
+def test_unknown_parks_and_devices_are_named(client: TestClient) -> None:
+    problem(client.post("/v1/devices", json={"park": "XXX", "code": "A"}), 422, "unknown-park")
+    body = {"device": "SIP/NONE", "thing": "苏E1289K", "from": "2026-03-10T08:00:00+08:00"}
+    assert problem(client.post("/v1/attachments", json=body), 422, "unknown-device")["pointer"] == "/device"
+    problem(client.get("/v1/shipments/NONE"), 404, "not-found")
+
+
+def test_an_attachment_needs_an_offset(client: TestClient) -> None:
+    body = {"device": "SIP/TRK-1", "thing": "苏E1289K", "from": "2026-03-10T08:00:00"}
+    answer = problem(client.post("/v1/attachments", json=body), 422, "invalid-request")
+    assert answer["pointer"] == "/from"
+
+
+def test_a_shipment_is_created_once_and_leaves_work(client: TestClient, conn: Connection) -> None:
+    assert client.post("/v1/shipments", json=shipment()).status_code == 201
+    assert client.post("/v1/shipments", json=shipment()).status_code == 200
+    problem(client.post("/v1/shipments", json=shipment(reference="other")), 409, "shipment-exists")
+    assert conn.execute("select kind from work").fetchall() == [("shipment",)]
+    shown = client.get("/v1/shipments/SIP-1").json()
+    assert shown["things"] == ["苏E1289K"]
+    assert shown["terms"]["body"]["legs"][0]["zones"] == ["SIPCBZ-E"]
+
+
+@pytest.mark.parametrize(
+    ("leg", "pointer"),
+    [
+        ({"type": "stay", "zones": ["SIPCBZ-F"]}, "/terms/legs/0/zones/0"),
+        ({"type": "stay", "zones": []}, "/terms/legs/0/zones"),
+        ({"type": "move", "from_zones": ["SIPCBZ-E"]}, "/terms/legs/0/to_zones"),
+    ],
+)
+def test_wrong_terms_name_the_field(client: TestClient, leg: dict[str, Any], pointer: str) -> None:
+    answer = client.post("/v1/shipments", json=shipment(terms={"legs": [leg]}))
+    assert problem(answer, 422, "invalid-terms")["pointer"] == pointer
+
+
+def test_search_finds_the_beginning_of_number_and_plate(client: TestClient) -> None:
+    client.post("/v1/shipments", json=shipment())
+    client.post("/v1/shipments", json=shipment(number="KS-9", things=["BNDU1000010"]))
+    for query, found in (("sip-", ["SIP-1"]), ("苏E12", ["SIP-1"]), ("bndu1", ["KS-9"]), ("100%", [])):
+        answer = client.get("/v1/shipments", params={"q": query}).json()
+        assert [row["number"] for row in answer["shipments"]] == found, query
+
+
+def test_long_lists_come_in_pages(client: TestClient) -> None:
+    for number in range(5):
+        client.post("/v1/shipments", json=shipment(number=f"SIP-{number}"))
+    seen: list[str] = []
+    address: str | None = "/v1/shipments?limit=2"
+    while address:
+        page = client.get(address).json()
+        seen += [row["number"] for row in page["shipments"]]
+        address = page["next"]
+    assert seen == [f"SIP-{number}" for number in range(4, -1, -1)]
+    problem(client.get("/v1/shipments?cursor=rubbish"), 400, "invalid-cursor")
+
+
+def test_the_openapi_document_has_examples_and_no_route_without_words(client: TestClient) -> None:
+    document = client.get("/v1/openapi.json").json()
+    assert document["components"]["schemas"]["NewShipment"]["properties"]["number"]["examples"]
+    silent = [
+        f"{method} {path}"
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if not operation.get("description")
+    ]
+    assert silent == []
+
+
+def test_an_empty_trace_in_every_format(client: TestClient) -> None:
+    client.post("/v1/shipments", json=shipment())
+    assert client.get("/v1/shipments/SIP-1/trace").json()["positions"] == []
+    lines = client.get("/v1/shipments/SIP-1/trace?format=csv").text.splitlines()
+    assert lines == ["event_time,device,lon,lat,accuracy_m,speed_mps,heading_deg,run,seq"]
+    geojson = client.get("/v1/shipments/SIP-1/trace", headers={"Accept": "application/geo+json"})
+    assert geojson.json() == {"type": "FeatureCollection", "features": []}
+
+
+def test_the_pages_need_a_key_and_speak_both_languages(client: TestClient) -> None:
+    client.post("/v1/shipments", json=shipment())
+    client.headers.pop("Authorization")
+    turned_away = client.get("/shipments/SIP-1", follow_redirects=False)
+    assert turned_away.status_code == 303
+    assert client.post("/login", data={"key": "wrong"}).status_code == 403
+    logged_in = client.post(
+        "/login", data={"key": KEY, "next": "//elsewhere.example"}, follow_redirects=False
+    )
+    assert logged_in.headers["location"] == "/"
+    assert "httponly" in logged_in.headers["set-cookie"].lower()
+    assert "SIP-1" in client.get("/?lang=en").text
+    page = client.get("/shipments/SIP-1?lang=zh").text
+    assert "轨迹" in page
+    assert "东区" in page
+    assert client.get("/shipments/NONE").status_code == 404
