@@ -1,0 +1,41 @@
+"""Tracks, the first fold: one device's observations, in order of event time, become its state and its milestones.
+
+``parameters``  every threshold, with its default, unit and source
+``state``       ``Track``: what the future needs of the past, and nothing else; ``DeviceState``: what is stored
+``milestones``  what a change worth telling looks like
+``areas``       inside, outside or undetermined; entered, left, strayed, returned, crossed
+``stops``       stopped, moved
+``silence``     silent, heard: the passing of time
+``reports``     seals, gates and handovers: milestones as they are
+``fold``        the fold itself, over a batch of many devices
+``refold``      what a late observation changes
+``ranges``      which sequence numbers are in
+"""
+
+from tracking.domain.tracks.fold import DeviceEvents, Folded, fold_batch
+from tracking.domain.tracks.milestones import FOLD_VERSION, KINDS, Milestone
+from tracking.domain.tracks.parameters import DEFAULTS, Parameters, Profile
+from tracking.domain.tracks.refold import Refolded, Window, refold
+from tracking.domain.tracks.silence import advance, due_us
+from tracking.domain.tracks.state import BIRTH, DeviceState, Key, Track
+
+__all__ = [
+    "BIRTH",
+    "DEFAULTS",
+    "FOLD_VERSION",
+    "KINDS",
+    "DeviceEvents",
+    "DeviceState",
+    "Folded",
+    "Key",
+    "Milestone",
+    "Parameters",
+    "Profile",
+    "Refolded",
+    "Track",
+    "Window",
+    "advance",
+    "due_us",
+    "fold_batch",
+    "refold",
+]

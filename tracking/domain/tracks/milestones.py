@@ -1,0 +1,62 @@
+"""A milestone: a change in a device's track worth telling, with the observations that it rests on."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec import Struct
+
+FOLD_VERSION: Final = 1
+"""Stored with every milestone; raised whenever the same observations would fold to something else."""
+
+ENTERED: Final = "entered"
+LEFT: Final = "left"
+STRAYED: Final = "strayed"
+RETURNED: Final = "returned"
+CROSSED: Final = "crossed"
+STOPPED: Final = "stopped"
+MOVED: Final = "moved"
+SILENT: Final = "silent"
+HEARD: Final = "heard"
+SEAL_LOCKED: Final = "seal_locked"
+SEAL_UNLOCKED: Final = "seal_unlocked"
+SEAL_CUT: Final = "seal_cut"
+SEAL_TAMPERED: Final = "seal_tampered"
+PASSED_GATE: Final = "passed_gate"
+HANDED_OVER: Final = "handed_over"
+
+KINDS: Final[dict[str, str]] = {
+    ENTERED: "the device is in a zone; dated at the first of the fixes that confirm it",
+    LEFT: "it is out of the zone; dated at the first fix outside",
+    STRAYED: "it is off a corridor that it was in; dated at the first fix beyond the tolerance",
+    RETURNED: "it is in a corridor, for the first time or again; dated at the first fix within",
+    CROSSED: "between two fixes outside a zone the way led through it; `certain` or not; dated at the later fix",
+    STOPPED: "it stands still; dated at the first fix of the stop",
+    MOVED: "it moves on; dated at the first fix beyond the stop's radius",
+    SILENT: "nothing was heard for its limit; dated at the very moment that the limit passed",
+    HEARD: "it was heard again after silence",
+    SEAL_LOCKED: "an e-seal says that it is locked",
+    SEAL_UNLOCKED: "an e-seal says that it is unlocked",
+    SEAL_CUT: "an e-seal says that it was cut",
+    SEAL_TAMPERED: "an e-seal says that it was tampered with",
+    PASSED_GATE: "a gate reports a vehicle in a lane",
+    HANDED_OVER: "one side of a handover reports it",
+}
+
+
+class Milestone(Struct, frozen=True):
+    """What changed, when it happened, and at which observation it was known.
+
+    Attributes:
+        time_us: when it happened, event time.
+        kind: one of ``KINDS``.
+        area: code of the zone, corridor or gate it is about.
+        detail: the evidence: keys of observations as [time_us, run, seq], distances in metres, facts as reported.
+        at: key of the observation at which the fold knew it; (time_us, -1, -1) for the passing of time.
+    """
+
+    time_us: int
+    kind: str
+    area: str | None
+    detail: dict[str, Any]
+    at: tuple[int, int, int]

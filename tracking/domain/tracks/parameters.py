@@ -1,0 +1,90 @@
+"""Every threshold of the first fold: default, unit, source. ``docs/tracks.md`` lists them; a test compares the two.
+
+[P] marks a number of our own without a legal or published source behind it; each can be set per installation.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from tracking.domain.places import REACH_M
+
+
+class Parameters(Struct, frozen=True):
+    """Thresholds that turn fixes into verdicts.
+
+    Attributes:
+        max_accuracy_m: a fix that claims a worse accuracy is heard but judges no place. 100 m, rules A1 [P].
+        default_accuracy_m: taken for a fix that states none. 20 m: trackers on trucks state 8 to 15 m [P].
+        border_buffer_m: how far beyond its accuracy a fix must lie outside a zone to count as out. 50 m, A5 [P].
+        exit_points: consecutive fixes outside that confirm ``left``. 3, A5 [P].
+        exit_span_s: and the time from the first to the last of them, seconds. 120 s, A5 [P].
+        entry_points: consecutive fixes inside by more than their accuracy that confirm ``entered`` or
+            ``returned``. 2, A4 [P].
+        stray_points: consecutive fixes beyond a corridor's tolerance and their accuracy that confirm
+            ``strayed``. 3, A1 [P].
+        stray_span_s: and the time from the first to the last of them, seconds. 180 s, A1 [P].
+        return_hysteresis_m: how far within a corridor's tolerance a fix must lie to count as in. 100 m, A1 [P].
+        stop_speed_kmh: a faster fix begins no stop. 3 km/h, A2 [P].
+        stop_radius_m: a stop stays within this and the fix's accuracy. 80 m, A2 [P].
+        stop_min_s: shortest stop worth a milestone, seconds. 180 s: longer than a traffic light [P].
+        move_points: consecutive fixes beyond the radius that end a stop. 2 [P].
+        jump_min_m: a shorter step is never an impossible jump. 2000 m, A8 [P].
+        jump_points: consistent fixes after an impossible jump that make it believed. 3 [P].
+        silence_factor: a device is silent after this many of its expected intervals. 5, G1 [P].
+        crossing_max_gap_s: the longest time between two fixes over which a straight way between them is
+            ``certain``, seconds. 60 s: two reports of a moving truck [P].
+    """
+
+    max_accuracy_m: float = 100.0
+    default_accuracy_m: float = 20.0
+    border_buffer_m: float = 50.0
+    exit_points: int = 3
+    exit_span_s: float = 120.0
+    entry_points: int = 2
+    stray_points: int = 3
+    stray_span_s: float = 180.0
+    return_hysteresis_m: float = 100.0
+    stop_speed_kmh: float = 3.0
+    stop_radius_m: float = 80.0
+    stop_min_s: float = 180.0
+    move_points: int = 2
+    jump_min_m: float = 2000.0
+    jump_points: int = 3
+    silence_factor: float = 5.0
+    crossing_max_gap_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse what the index can't serve.
+
+        Raises:
+            ValueError: when a fix could lie undetermined where the index names no area any more.
+        """
+        if self.border_buffer_m + self.max_accuracy_m >= REACH_M:
+            raise ValueError(f"border_buffer_m + max_accuracy_m must stay under {REACH_M:g} m")
+        if (
+            min(self.exit_points, self.entry_points, self.stray_points, self.move_points, self.jump_points)
+            < 1
+        ):
+            raise ValueError("every number of points must be at least 1")
+
+
+DEFAULTS: Final = Parameters()
+
+
+class Profile(Struct, frozen=True):
+    """What a device's registration says about how it reports.
+
+    Attributes:
+        expected_every_s: how often it is expected to report, seconds.
+        max_speed_kmh: faster than this it can't move; 140 on the road, 350 for rail, rules A8 [P].
+    """
+
+    expected_every_s: int
+    max_speed_kmh: float = 140.0
+
+    def silence_us(self, params: Parameters) -> int:
+        """How long after the last report the device counts as silent, microseconds."""
+        return round(self.expected_every_s * params.silence_factor * 1_000_000)

@@ -1,0 +1,147 @@
+"""What the fold remembers of a device: exactly what the future needs, so that equal states have equal futures.
+
+Nothing here depends on arrival: no counters, no receive times, no "advanced until". Two tracks are compared with
+``==``; the bytes of ``encode`` are the same for equal states.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from tracking.domain.tracks.ranges import Ranges
+
+Key: TypeAlias = tuple[int, int, int]
+"""The total order of a device's observations: (time_us, run, seq)."""
+
+BIRTH: Final[Key] = (-(1 << 63), -1, -1)
+"""Before every observation."""
+
+
+class Fix(Struct, frozen=True, array_like=True, gc=False):
+    """A position that judged: its key, WGS-84 degrees, and the accuracy in metres taken for it."""
+
+    time_us: int
+    run: int
+    seq: int
+    lon: float
+    lat: float
+    accuracy_m: float
+
+    @property
+    def key(self) -> Key:
+        """The observation it came from."""
+        return (self.time_us, self.run, self.seq)
+
+
+class Standing(IntEnum):
+    """Where a device stands towards an area; areas not remembered stand at ``OUT``."""
+
+    OUT = 0
+    ENTERING = 1
+    TOUCHED = 2
+    IN = 3
+    LEAVING = 4
+
+
+class Presence(Struct, frozen=True, array_like=True):
+    """A device's standing towards one area, and the run of fixes that may change it.
+
+    Attributes:
+        standing: never ``OUT``; an area that the device is out of is forgotten.
+        count: fixes in the run.
+        first: first fix of the run.
+        prior: the last usable fix before it; ``None`` when the run began the track.
+    """
+
+    standing: Standing
+    count: int = 0
+    first: Fix | None = None
+    prior: Fix | None = None
+
+
+class Track(Struct, array_like=True):
+    """The folded movement of one device.
+
+    Attributes:
+        heard: key of the newest observation; ``None`` before the first.
+        silent_us: the moment the device fell silent, while it is.
+        fix: the last fix that was used for judging.
+        areas: standing by area code.
+        anchor: where a stop is or may be.
+        stopped: whether the stop at the anchor is confirmed.
+        leaving: first of the fixes that may end the stop, and ``leaving_count`` of them.
+        suspect: last of the fixes after an impossible jump, and ``suspect_count`` of them.
+    """
+
+    heard: Key | None = None
+    silent_us: int | None = None
+    fix: Fix | None = None
+    areas: dict[str, Presence] = {}
+    anchor: Fix | None = None
+    stopped: bool = False
+    leaving: Fix | None = None
+    leaving_count: int = 0
+    suspect: Fix | None = None
+    suspect_count: int = 0
+
+    @property
+    def head(self) -> Key:
+        """The newest moment folded. Observations must come after it; older ones need a re-fold."""
+        if self.silent_us is not None:
+            return (self.silent_us, -1, -1)
+        return BIRTH if self.heard is None else self.heard
+
+    def copy(self) -> Track:
+        """A track that may be changed without changing this one."""
+        return msgspec.structs.replace(self, areas=dict(self.areas))
+
+    def encode(self) -> bytes:
+        """As msgpack, for a snapshot."""
+        return _ENCODER.encode(self)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Track:
+        """From ``encode``.
+
+        Raises:
+            msgspec.ValidationError: when the bytes are of another layout.
+        """
+        return _TRACK_DECODER.decode(data)
+
+
+class DeviceState(Struct, array_like=True):
+    """Everything about a device in one value: what ``device_tracks.state`` holds.
+
+    Attributes:
+        ranges: sequence numbers that are in, by run.
+        track: the fold's state.
+        since_snapshot: observations folded since the last snapshot.
+        due_armed: whether a row stands for the moment at which the device may fall silent.
+    """
+
+    ranges: dict[int, Ranges] = {}
+    track: Track = msgspec.field(default_factory=Track)
+    since_snapshot: int = 0
+    due_armed: bool = False
+
+    def encode(self) -> bytes:
+        """As msgpack."""
+        return _ENCODER.encode(self)
+
+    @classmethod
+    def decode(cls, data: bytes) -> DeviceState:
+        """From ``encode``.
+
+        Raises:
+            msgspec.ValidationError: when the bytes are of another layout.
+        """
+        return _STATE_DECODER.decode(data)
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
+_TRACK_DECODER: Final = msgspec.msgpack.Decoder(Track)
+_STATE_DECODER: Final = msgspec.msgpack.Decoder(DeviceState)
