@@ -2,8 +2,8 @@
 
 ``bw/v1/{park}/{device}/{channel}`` is a device's own tree; ``bw/v1/{park}/alerts/{severity}`` is for sirens
 and displays. A code is 1 to 64 of ``A-Z a-z 0-9 _ -``, so a topic holds no wildcard, no dot and no empty
-level, and its name means the same in MQTT (``/``) and in NATS (``.``). The device code ``alerts`` is reserved:
-whoever listens to a park's alerts must not hear a device.
+level, and its name means the same in MQTT (``/``) and in NATS (``.``). The device code ``alerts`` is
+reserved: whoever listens to a park's alerts must not hear a device.
 
 Source: ``docs/device-guide.md``, "Topics".
 """
