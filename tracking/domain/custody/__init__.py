@@ -1,0 +1,13 @@
+"""Custody: what a shipment is held to, and what its facts say of it. The second fold.
+
+Plain facts go in (:mod:`.facts`), findings come out (:mod:`.judge`). Nothing here asks a clock, a database
+or the order in which anything arrived: the same facts give the same findings, always.
+
+terms        what a shipment is held to: legs, parsed and checked
+facts        everything a judging reads, as plain data
+course       which device speaks for the shipment, when, and where it was
+legs         when each leg began and ended: one transition table
+rules/       one file a family; each rule a pure function
+judge        facts -> findings, the state to show, and when to look again
+catalogue    docs/rules.md, from the rules' own docstrings
+"""

@@ -1,0 +1,229 @@
+"""A yard for stories about custody: trucks that drive, stray and fall silent, and what is expected of them.
+
+The yard knows no database and no fold of tracks: a truck's doings become the milestones that such a track
+would have told. Times are those of one day, ``"09:15"`` or ``"09:15:30"``, UTC.
+
+    yard = Yard()
+    truck = yard.truck("TRK-1").enters("PVGCARGO", at="08:00").leaves("PVGCARGO", at="08:41")
+    truck.strays("C-PVG-SIPE", at="09:30")
+    yard.expect_findings(truck, route_deviation="major")
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from tracking.domain.custody import terms as terms_
+from tracking.domain.custody.facts import (
+    AreaRevision,
+    Carriage,
+    Facts,
+    Milestone,
+    Silence,
+    TermsRevision,
+)
+from tracking.domain.custody.judge import Judgement, judge
+from tracking.domain.custody.verdicts import Finding, Outcome
+
+DAY = datetime(2026, 3, 10, tzinfo=UTC)
+EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+
+PVG_TO_SIP: dict[str, Any] = {
+    "legs": [
+        {"type": "stay", "zones": ["PVGCARGO"]},
+        {
+            "type": "move",
+            "from_zones": ["PVGCARGO"],
+            "corridor": "C-PVG-SIPE",
+            "to_zones": ["SIPCBZ-E"],
+        },
+        {"type": "stay", "zones": ["SIPCBZ-E"]},
+    ]
+}
+
+AREAS: tuple[tuple[str, str, bool, str | None], ...] = (
+    ("PVGCARGO", "airport", False, None),
+    ("SIPCBZ-E", "cbz", True, None),
+    ("COLD01", "cold_store", True, "SIPCBZ-E"),
+    ("VAULT01", "restricted", False, "SIPCBZ-E"),
+    ("G-SIPE-N1", "gate", False, "SIPCBZ-E"),
+    ("KSCBZ", "cbz", True, None),
+    ("SA-YCH", "rest_allowed", False, None),
+    ("LAYBY-LD", "layby_forbidden", False, None),
+    ("C-PVG-SIPE", "corridor", False, None),
+    ("C-SIDE", "corridor", False, None),
+)
+
+
+def clock(text: str) -> datetime:
+    """A time of the day; ``+1 09:15`` is the day after."""
+    days, _, time = text.rpartition(" ")
+    parts = [int(part) for part in time.split(":")]
+    hours, minutes, seconds = (*parts, 0)[:3]
+    return DAY + timedelta(days=int(days or 0), hours=hours, minutes=minutes, seconds=seconds)
+
+
+class Truck:
+    """One device on one shipment's goods, and what it does."""
+
+    def __init__(self, name: str, shipment: str, role: str, begins: str, every_s: int) -> None:
+        self.device = f"SIP/{name}"
+        self.shipment = shipment
+        self.role = role
+        self.every_s = every_s
+        self.begins = clock(begins)
+        self.ends: datetime | None = None
+        self.heard_at: datetime | None = None
+        self.milestones: list[Milestone] = []
+        self.gaps: list[Silence] = []
+
+    def enters(self, zone: str, *, at: str) -> Self:
+        return self._tells("entered", zone, at)
+
+    def leaves(self, zone: str, *, at: str) -> Self:
+        return self._tells("left", zone, at)
+
+    def crosses(self, zone: str, *, at: str, until: str, certain: bool = True) -> Self:
+        self.reports(at=until)
+        return self._tells("crossed", zone, at, certain=certain, until=clock(until))
+
+    def strays(self, corridor: str, *, at: str) -> Self:
+        return self._tells("strayed", corridor, at)
+
+    def returns(self, corridor: str, *, at: str) -> Self:
+        return self._tells("returned", corridor, at)
+
+    def reports(self, *, at: str) -> Self:
+        """A position that changes nothing."""
+        self.heard_at = max(self.heard_at or clock(at), clock(at))
+        return self
+
+    def was_silent(self, *, since: str, until: str | None = None) -> Self:
+        """The track told of a silence: five times the expected interval without word, and its end."""
+        begun = clock(since)
+        self.reports(at=since)
+        due = begun + timedelta(seconds=5 * self.every_s)
+        self.milestones.append(Milestone(due, "silent", None, {}, (due, -1, -1)))
+        return self if until is None else self._tells("heard", None, until)
+
+    def paused(self, *, since: str, until: str) -> Self:
+        """A silence too short for the track, measured in the observations."""
+        self.gaps.append(Silence(clock(since), clock(until)))
+        return self.reports(at=until)
+
+    def detached(self, *, at: str) -> Self:
+        self.ends = clock(at)
+        return self
+
+    def carriage(self) -> Carriage:
+        return Carriage(
+            device=self.device,
+            role=self.role,
+            expected_every_s=self.every_s,
+            begins=self.begins,
+            ends=self.ends,
+            last_heard=self.heard_at,
+            last_fix=self.heard_at,
+            milestones=tuple(sorted(self.milestones, key=lambda m: (m.time, m.at, m.kind, m.area or ""))),
+            gaps=tuple(self.gaps),
+        )
+
+    def _tells(self, kind: str, area: str | None, at: str, **detail: Any) -> Self:
+        time = clock(at)
+        self.reports(at=at)
+        self.milestones.append(Milestone(time, kind, area, detail, (time, 1, len(self.milestones) + 1)))
+        return self
+
+
+class Yard:
+    """Areas, shipments with their terms, and the trucks that carry them."""
+
+    def __init__(self) -> None:
+        self.trucks: list[Truck] = []
+        self.terms: dict[str, list[TermsRevision]] = {}
+        self.closed: dict[str, datetime] = {}
+        self.areas: dict[str, tuple[AreaRevision, ...]] = {
+            code: (AreaRevision(code, kind, bonded, parent, 1, EPOCH),)
+            for code, kind, bonded, parent in AREAS
+        }
+
+    def truck(
+        self,
+        name: str = "TRK-1",
+        *,
+        shipment: str = "S-1",
+        role: str = "primary",
+        terms: Mapping[str, Any] | None = None,
+        begins: str = "06:00",
+        every_s: int = 60,
+    ) -> Truck:
+        if shipment not in self.terms:
+            self.holds(shipment, terms or PVG_TO_SIP, since="06:00")
+        truck = Truck(name, shipment, role, begins, every_s)
+        self.trucks.append(truck)
+        return truck
+
+    def holds(self, shipment: str, terms: Mapping[str, Any], *, since: str) -> None:
+        revisions = self.terms.setdefault(shipment, [])
+        revisions.append(TermsRevision(len(revisions) + 1, clock(since), terms_.parse(terms)))
+
+    def closes(self, shipment: str, *, at: str) -> None:
+        self.closed[shipment] = clock(at)
+
+    def facts(self, shipment: str = "S-1") -> Facts:
+        return Facts(
+            shipment=shipment,
+            terms=tuple(self.terms[shipment]),
+            carriages=tuple(truck.carriage() for truck in self.trucks if truck.shipment == shipment),
+            areas=self.areas,
+            closed_at=self.closed.get(shipment),
+        )
+
+    def judged(self, shipment: str = "S-1", *, until: str = "23:00") -> Judgement:
+        """The judgement; the same facts gathered in another order must give the same."""
+        facts = self.facts(shipment)
+        judgement = judge(facts, clock(until))
+        shuffled = _shuffled(facts)
+        assert judge(shuffled, clock(until)) == judgement, "the order of the facts changed the findings"
+        return judgement
+
+    def findings(
+        self, shipment: str = "S-1", *, until: str = "23:00", rule: str | None = None
+    ) -> list[Finding]:
+        found = self.judged(shipment, until=until).findings
+        return [finding for finding in found if rule is None or finding.verdict.rule == rule]
+
+    def finding(self, rule: str, shipment: str = "S-1", *, until: str = "23:00") -> Finding:
+        """The one finding of a rule."""
+        found = self.findings(shipment, until=until, rule=rule)
+        assert len(found) == 1, found
+        return found[0]
+
+    def expect_findings(self, shipment: str = "S-1", *, until: str = "23:00", **expected: str) -> None:
+        """The whole set: rule=severity, or rule="undetermined". What isn't named must not be there."""
+        found = {
+            f.verdict.rule: (
+                "undetermined" if f.verdict.outcome is Outcome.UNDETERMINED else f.verdict.severity.value
+            )
+            for f in self.findings(shipment, until=until)
+        }
+        assert found == expected
+
+
+def over(finding: Finding) -> tuple[datetime, datetime | None]:
+    """The interval of a finding."""
+    return finding.verdict.opened_at, finding.verdict.closed_at
+
+
+def _shuffled(facts: Facts, seed: int = 1) -> Facts:
+    dice = random.Random(seed)
+
+    def mixed(items: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(dice.sample(list(items), len(items)))
+
+    return Facts(
+        facts.shipment, mixed(facts.terms), mixed(facts.carriages), dict(facts.areas), facts.closed_at
+    )

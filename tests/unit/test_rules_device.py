@@ -1,0 +1,125 @@
+"""G1: fires at the exact moment, never early, closes, and is withdrawn when the gap is filled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.yard import PVG_TO_SIP, Truck, Yard, clock, over
+
+
+@pytest.fixture
+def yard() -> Yard:
+    return Yard()
+
+
+def strict(max_silence_s: int) -> dict[str, Any]:
+    stay, move, rest = PVG_TO_SIP["legs"]
+    return {"legs": [stay, {**move, "max_silence_s": max_silence_s}, rest]}
+
+
+def on_its_way(yard: Yard, terms: dict[str, Any] | None = None, every_s: int = 60) -> Truck:
+    truck = yard.truck(terms=terms, every_s=every_s).enters("PVGCARGO", at="08:00")
+    return truck.returns("C-PVG-SIPE", at="08:00").leaves("PVGCARGO", at="08:41")
+
+
+def test_silence_opens_at_the_last_word_plus_five_times_the_interval(yard):
+    on_its_way(yard).reports(at="09:00")
+    yard.expect_findings(until="09:04:59")
+    finding = yard.finding("device_silent", until="09:05")
+    assert over(finding) == (clock("09:05"), None)
+    assert finding.verdict.parameters == {"limit_s": 300}
+    yard.expect_findings(until="09:05", device_silent="major")
+
+
+def test_it_opens_at_the_same_moment_however_late_it_is_noticed(yard):
+    on_its_way(yard).reports(at="09:00")
+    assert yard.finding("device_silent", until="09:05") == yard.finding("device_silent", until="+1 12:00")
+
+
+def test_it_closes_at_the_next_word(yard):
+    on_its_way(yard).was_silent(since="09:00", until="09:20").reports(at="09:21")
+    assert over(yard.finding("device_silent", until="09:22")) == (clock("09:05"), clock("09:20"))
+
+
+def test_a_told_silence_without_end_lasts(yard):
+    on_its_way(yard).was_silent(since="09:00")
+    assert over(yard.finding("device_silent", until="10:00")) == (clock("09:05"), None)
+
+
+def test_filling_the_gap_takes_the_finding_away(yard):
+    truck = on_its_way(yard).was_silent(since="09:00", until="09:20")
+    yard.expect_findings(until="09:22", device_silent="major")
+    truck.milestones = [m for m in truck.milestones if m.kind not in {"silent", "heard"}]
+    yard.expect_findings(until="09:22")
+
+
+def test_without_a_running_leg_it_is_information(yard):
+    yard.truck().reports(at="07:00")
+    yard.expect_findings(until="07:05", device_silent="info")
+
+
+def test_the_leg_s_own_limit_holds_where_it_is_longer(yard):
+    on_its_way(yard, strict(72 * 3600)).was_silent(since="09:00", until="+2 15:00")
+    yard.expect_findings(until="+2 15:01")
+
+
+def test_a_longer_limit_opens_at_its_own_moment(yard):
+    on_its_way(yard, strict(3600)).was_silent(since="09:00", until="11:00")
+    assert over(yard.finding("device_silent", until="11:01")) == (clock("10:00"), clock("11:00"))
+
+
+def test_a_shorter_limit_needs_measuring_and_finds_what_the_track_does_not(yard):
+    truck = on_its_way(yard, strict(120)).paused(since="09:00", until="09:04").reports(at="09:05")
+    assert over(yard.finding("device_silent", until="09:06")) == (clock("09:02"), clock("09:04"))
+    truck.was_silent(since="09:05", until="09:30").gaps.append(
+        truck.gaps[0].__class__(clock("09:05"), clock("09:30"))
+    )
+    found = yard.findings(rule="device_silent", until="09:31")
+    assert [over(f) for f in found] == [
+        (clock("09:02"), clock("09:04")),
+        (clock("09:07"), clock("09:30")),
+    ]
+
+
+def test_what_must_be_measured_is_asked_for_that_leg_only(yard):
+    from tracking.domain.custody.judge import windows
+
+    on_its_way(yard, strict(120)).enters("SIPCBZ-E", at="11:00")
+    (window,) = windows(yard.facts(), clock("12:00"))
+    assert (window.begins, window.ends, window.longer_than_s) == (clock("08:41"), clock("11:00"), 120)
+    other = Yard()
+    on_its_way(other, strict(600))
+    assert windows(other.facts(), clock("12:00")) == []
+
+
+def test_only_primary_devices_count(yard):
+    yard.truck("SEAL", role="seal").reports(at="09:00")
+    yard.expect_findings(until="12:00")
+
+
+def test_a_device_that_never_spoke_is_not_silent(yard):
+    yard.truck()
+    yard.expect_findings(until="12:00")
+
+
+def test_a_silence_ends_with_the_carriage(yard):
+    on_its_way(yard).reports(at="09:00").detached(at="09:30")
+    assert over(yard.finding("device_silent")) == (clock("09:05"), clock("09:30"))
+
+
+def test_a_device_attached_in_silence_is_silent_from_then_on(yard):
+    yard.truck(begins="10:00").was_silent(since="09:00", until="11:00").reports(at="11:01")
+    assert over(yard.finding("device_silent", until="11:02")) == (clock("10:00"), clock("11:00"))
+
+
+def test_the_next_look_is_when_the_leg_s_limit_would_pass(yard):
+    on_its_way(yard, strict(900)).reports(at="09:00")
+    assert yard.judged(until="09:01").next_due == clock("09:15")
+    assert yard.judged(until="09:15").next_due is None
+
+
+def test_without_a_limit_of_the_leg_the_track_watches(yard):
+    on_its_way(yard).reports(at="09:00")
+    assert yard.judged(until="09:01").next_due is None

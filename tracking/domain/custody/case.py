@@ -1,0 +1,33 @@
+"""What a rule is given: the facts, and what the fold has already made of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from tracking.domain.custody.course import Stretch, course
+from tracking.domain.custody.facts import Facts
+from tracking.domain.custody.legs import Legs, fold
+
+
+class Case(Struct, frozen=True):
+    """One shipment as of one moment.
+
+    Attributes:
+        facts: everything recorded of it.
+        stretches: which primary device speaks for its position, when.
+        legs: its legs, as the facts have taken them.
+        until: the watermark, UTC: for the rules, time has passed as far as that and no further.
+    """
+
+    facts: Facts
+    stretches: tuple[Stretch, ...]
+    legs: Legs
+    until: datetime
+
+
+def open_case(facts: Facts, until: datetime) -> Case:
+    """Take the facts through course and legs."""
+    stretches = course(facts.carriages)
+    return Case(facts, stretches, fold(facts, stretches), until)

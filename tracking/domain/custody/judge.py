@@ -1,0 +1,112 @@
+"""Facts to findings: the second fold. Pure, whole, from the beginning, each time.
+
+A shipment has hundreds of milestones, not millions: folding them all costs less than keeping a state right
+(``docs/decisions/custody-is-derived-whole.md`` has the measurement).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from tracking.domain.custody.case import open_case
+from tracking.domain.custody.facts import Facts
+from tracking.domain.custody.intervals import earlier
+from tracking.domain.custody.legs import Legs
+from tracking.domain.custody.rules import RULES, RULES_VERSION
+from tracking.domain.custody.rules.device import GapWindow, SilenceLimits, gap_windows, next_due
+from tracking.domain.custody.verdicts import Finding, Outcome, Verdict, finding_id
+
+DEFAULTS: Final[Mapping[str, Struct]] = {code: rule.limits for code, rule in RULES.items()}
+"""The rules' parameters, by the rule's code."""
+
+
+class Judgement(Struct, frozen=True):
+    """What one judging says of a shipment.
+
+    Attributes:
+        findings: in order of opening, rule and cause.
+        state: legs, places and doubts, ready for JSON.
+        next_due: when the passing of time alone may change the findings; None if it can't.
+        rules_version: of the rules that judged.
+    """
+
+    findings: tuple[Finding, ...]
+    state: Mapping[str, Any]
+    next_due: datetime | None
+    rules_version: int
+
+
+def judge(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFAULTS) -> Judgement:
+    """Judge a shipment by all its facts.
+
+    Args:
+        facts: everything that is recorded of it.
+        until: the watermark, UTC: time has passed as far as that.
+        parameters: limits by rule code.
+    """
+    case = open_case(facts, until)
+    verdicts = [
+        ended
+        for code, rule in RULES.items()
+        for verdict in rule.evaluate(case, parameters[code])
+        if (ended := _within(verdict, facts.closed_at)) is not None
+    ]
+    findings = {
+        name: Finding(name, verdict)
+        for verdict in sorted(verdicts, key=lambda v: (v.opened_at, v.rule, v.cause))
+        for name in (finding_id(facts.shipment, verdict.rule, verdict.cause, verdict.opened_at),)
+    }
+    due = next_due(case) if facts.closed_at is None else None
+    return Judgement(tuple(findings.values()), _state(case.legs, verdicts), due, RULES_VERSION)
+
+
+def windows(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFAULTS) -> list[GapWindow]:
+    """What must still be measured in the observations before these facts can be judged."""
+    return gap_windows(open_case(facts, until), _silence(parameters))
+
+
+def _silence(parameters: Mapping[str, Struct]) -> SilenceLimits:
+    limits = parameters["device_silent"]
+    assert isinstance(limits, SilenceLimits)
+    return limits
+
+
+def _within(verdict: Verdict, closed_at: datetime | None) -> Verdict | None:
+    """A verdict as far as it lies before the shipment's closing."""
+    if closed_at is None:
+        return verdict
+    if verdict.opened_at >= closed_at:
+        return None
+    return msgspec.structs.replace(verdict, closed_at=earlier(verdict.closed_at, closed_at))
+
+
+def _state(legs: Legs, verdicts: list[Verdict]) -> dict[str, Any]:
+    return {
+        "leg": legs.index,
+        "state": legs.state.value,
+        "areas": sorted(legs.areas),
+        "legs": [
+            {
+                "index": span.index,
+                "terms_revision": span.revision,
+                "begins": span.begins.isoformat(),
+                "ends": span.ends.isoformat() if span.ends is not None else None,
+            }
+            for span in legs.spans
+        ],
+        "undetermined": [
+            {
+                "rule": verdict.rule,
+                "cause": verdict.cause,
+                "opened_at": verdict.opened_at.isoformat(),
+                "closed_at": verdict.closed_at.isoformat() if verdict.closed_at is not None else None,
+            }
+            for verdict in sorted(verdicts, key=lambda v: (v.opened_at, v.rule, v.cause))
+            if verdict.outcome is Outcome.UNDETERMINED
+        ],
+    }

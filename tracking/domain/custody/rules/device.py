@@ -1,0 +1,151 @@
+"""Rules about the devices themselves: do they still speak?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from tracking.domain.custody.case import Case
+from tracking.domain.custody.facts import PRIMARY, Carriage, Silence
+from tracking.domain.custody.intervals import overlap
+from tracking.domain.custody.legs import Legs
+from tracking.domain.custody.rules.registry import rule
+from tracking.domain.custody.verdicts import Outcome, Severity, Verdict, cite_silence
+
+
+class SilenceLimits(Struct, frozen=True):
+    """Parameters of ``device_silent``.
+
+    Attributes:
+        factor: how many times the expected interval may pass without word, where the leg sets no limit.
+    """
+
+    factor: int = 5
+
+
+class GapWindow(Struct, frozen=True):
+    """A stretch of a device's observations in which silences must be measured: milestones don't tell so
+    short ones.
+
+    Attributes:
+        device: its name.
+        begins: first moment of interest; the observation before it counts too.
+        ends: last moment of interest; None: up to the newest.
+        longer_than_s: seconds between two observations that count as a silence.
+    """
+
+    device: str
+    begins: datetime
+    ends: datetime | None
+    longer_than_s: int
+
+
+@rule(family="device", number="G1", code="device_silent", severity=Severity.MAJOR, limits=SilenceLimits)
+def device_silent(case: Case, limits: SilenceLimits) -> Iterator[Verdict]:
+    """The primary device has said nothing for longer than it may (设备失联).
+
+    Opens exactly at the last observation plus the limit: the leg's ``max_silence_s`` where one is set, else
+    ``factor`` times the interval that the device's registration expects. Closes at the time of the next
+    observation. Major when a leg runs at its opening, because custody then depends on the device; else
+    info.
+
+    Must not fire for a backlog after downtime: time passes only as far as the watermark; nor for
+    observations that come late, because they fill the gap and the finding is withdrawn; nor for a device
+    that never spoke; nor for devices in other roles; nor for a silence outside the carriage. It says
+    nothing about contact now: that is the arrival note ``unreachable``.
+
+    Args:
+        case: the shipment as of the watermark; a silence that lasts has lasted until then.
+        limits: ``factor``, times the expected interval, default 5.
+
+    Evidence: the observations on both sides of the silence.
+    Source: rule G1 of our catalogue; factor and interval are ours. Long limits for rail are set by the leg.
+    """
+    for carriage in case.facts.carriages:
+        if carriage.role != PRIMARY:
+            continue
+        for silence in silences(carriage, limits):
+            limit_s = _limit_s(carriage, case.legs, silence.last_heard, limits)
+            due = silence.last_heard + timedelta(seconds=limit_s)
+            if silence.heard is None and due > case.until:
+                continue
+            if silence.heard is not None and due >= silence.heard:
+                continue
+            during = overlap((due, silence.heard), (carriage.begins, carriage.ends))
+            if during is None:
+                continue
+            span = case.legs.at(during[0])
+            terms = case.facts.terms_at(during[0])
+            if terms is None:
+                continue
+            yield Verdict(
+                rule="device_silent",
+                cause=carriage.device,
+                outcome=Outcome.FINDING,
+                severity=Severity.MAJOR if span is not None else Severity.INFO,
+                opened_at=during[0],
+                closed_at=during[1],
+                evidence=(cite_silence(carriage.device, silence),),
+                parameters={"limit_s": limit_s},
+                terms_revision=terms.revision,
+            )
+
+
+def silences(carriage: Carriage, limits: SilenceLimits) -> list[Silence]:
+    """Every silence that the facts tell of, in order; the last one may still last."""
+    usual = timedelta(seconds=limits.factor * carriage.expected_every_s)
+    found: dict[datetime, Silence] = {}
+    since: datetime | None = None
+    for milestone in carriage.milestones:
+        if milestone.kind == "silent":
+            since = milestone.time - usual
+        elif milestone.kind == "heard" and since is not None:
+            found[since] = Silence(since, milestone.time)
+            since = None
+    found |= {gap.last_heard: gap for gap in carriage.gaps}
+    if carriage.last_heard is not None:
+        found.setdefault(carriage.last_heard, Silence(carriage.last_heard, None))
+    return [found[at] for at in sorted(found)]
+
+
+def gap_windows(case: Case, limits: SilenceLimits) -> list[GapWindow]:
+    """Where the gatherer must measure: legs that ask for word more often than the track watches for."""
+    found = []
+    for carriage in case.facts.carriages:
+        if carriage.role != PRIMARY:
+            continue
+        usual_s = limits.factor * carriage.expected_every_s
+        for span in case.legs.spans:
+            asked_s = span.leg.max_silence_s
+            if asked_s is None or asked_s >= usual_s:
+                continue
+            during = overlap((span.begins, span.ends), (carriage.begins, carriage.ends))
+            if during is not None:
+                found.append(GapWindow(carriage.device, *during, asked_s))
+    return found
+
+
+def next_due(case: Case) -> datetime | None:
+    """When a silence would become a finding if nothing came: the leg's own limits; the track watches for
+    the rest.
+    """
+    moments = []
+    for carriage in case.facts.carriages:
+        if carriage.role != PRIMARY or carriage.last_heard is None:
+            continue
+        span = case.legs.at(carriage.last_heard)
+        if span is None or span.leg.max_silence_s is None:
+            continue
+        due = carriage.last_heard + timedelta(seconds=span.leg.max_silence_s)
+        if due > case.until and overlap((due, None), (carriage.begins, carriage.ends)) is not None:
+            moments.append(due)
+    return min(moments, default=None)
+
+
+def _limit_s(carriage: Carriage, legs: Legs, last_heard: datetime, limits: SilenceLimits) -> int:
+    span = legs.at(last_heard)
+    if span is not None and span.leg.max_silence_s is not None:
+        return span.leg.max_silence_s
+    return limits.factor * carriage.expected_every_s

@@ -1,0 +1,255 @@
+"""Rules about where the goods are: the route, and the areas they may not enter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+
+from devices.observation import moment
+from tracking.domain.custody.case import Case
+from tracking.domain.custody.course import ON, Stretch
+from tracking.domain.custody.facts import FORBIDDEN_KINDS, Facts, Milestone
+from tracking.domain.custody.intervals import Interval, overlap, united
+from tracking.domain.custody.legs import Span, corridor_of
+from tracking.domain.custody.rules.registry import rule
+from tracking.domain.custody.verdicts import Outcome, Severity, Verdict, cite
+
+
+class RouteLimits(Struct, frozen=True):
+    """Parameters of ``route_deviation``.
+
+    Attributes:
+        min_duration_s: seconds off the corridor at the start of the leg that are no deviation yet.
+    """
+
+    min_duration_s: int = 180
+
+
+class ForbiddenLimits(Struct, frozen=True):
+    """Parameters of ``forbidden_zone_entry``.
+
+    Attributes:
+        forbidden_kinds: kinds of zones that are forbidden unless the terms name the zone.
+    """
+
+    forbidden_kinds: tuple[str, ...] = tuple(sorted(FORBIDDEN_KINDS))
+
+
+@rule(family="place", number="A1", code="route_deviation", severity=Severity.MAJOR, limits=RouteLimits)
+def route_deviation(case: Case, limits: RouteLimits) -> Iterator[Verdict]:
+    """The goods are off the corridor that the leg prescribes (偏离指定路线).
+
+    Opens when the primary device strays from the leg's corridor, dated at the first fix off it. If it is
+    off the corridor when the leg begins, or was never on it, opens at the leg's beginning, once
+    ``min_duration_s`` has passed and a fix after that has confirmed it. Closes on the return to the
+    corridor, or when the leg or the carriage ends.
+
+    Undetermined while the corridor that the terms name doesn't exist.
+
+    Must not fire before the leg begins or after it ends; on a leg without a corridor; for fixes within the
+    corridor's tolerance, too inaccurate, or too few in a row (the track decides that, with hysteresis and
+    debounce); for want of fixes.
+
+    Args:
+        case: the shipment as of the watermark.
+        limits: ``min_duration_s``, seconds, default 180. The tolerance is the corridor's own, in metres.
+
+    Evidence: the milestones ``strayed`` and ``returned``; at a leg's start, those that began the leg.
+    Source: carriers keep to the route and time that customs set (GACC decrees 88 and 121, unverified here);
+    geo-fenced transit routes with every violation reported (Rwanda RRA; Pakistan SRO 413(I)/2012). The
+    minutes are ours.
+    """
+    parameters = msgspec.structs.asdict(limits)
+    for span in case.legs.moves():
+        corridor = corridor_of(span)
+        assert corridor is not None
+        if case.facts.area_at(corridor, span.begins) is None:
+            yield Verdict(
+                rule="route_deviation",
+                cause=corridor,
+                outcome=Outcome.UNDETERMINED,
+                severity=Severity.INFO,
+                opened_at=span.begins,
+                closed_at=span.ends,
+                evidence=({"missing": "corridor", "area": corridor},),
+                parameters=parameters,
+                terms_revision=span.revision,
+            )
+            continue
+        for stretch in case.stretches:
+            during = overlap((span.begins, span.ends), (stretch.begins, stretch.ends))
+            if during is None:
+                continue
+            for off, cited in _deviations(stretch, corridor, during, span, limits):
+                yield Verdict(
+                    rule="route_deviation",
+                    cause=corridor,
+                    outcome=Outcome.FINDING,
+                    severity=Severity.MAJOR,
+                    opened_at=off[0],
+                    closed_at=off[1],
+                    evidence=tuple(cite(stretch.carriage.device, milestone) for milestone in cited),
+                    parameters=parameters,
+                    terms_revision=span.revision,
+                )
+
+
+def _deviations(
+    stretch: Stretch, corridor: str, during: Interval, span: Span, limits: RouteLimits
+) -> Iterator[tuple[Interval, tuple[Milestone, ...]]]:
+    """The intervals off the corridor, with what they rest on."""
+    begins, ends = during
+    told = [m for m in stretch.carriage.milestones if m.area == corridor and m.kind in ON]
+    at_first = next((m for m in reversed(told) if m.time <= begins), None)
+    later = [m for m in told if m.time > begins and (ends is None or m.time < ends)]
+    since: datetime | None = None
+    cited: tuple[Milestone, ...] = ()
+    if at_first is not None and at_first.time == begins and not ON[at_first.kind]:
+        since, cited = begins, (at_first,)
+    elif at_first is None or not ON[at_first.kind]:
+        known = (*span.milestones, *((at_first,) if at_first is not None else ()))
+        back = next((m.time for m in later if ON[m.kind]), ends)
+        confirmed = back if back is not None else stretch.carriage.last_fix
+        if confirmed is not None and confirmed - begins >= timedelta(seconds=limits.min_duration_s):
+            since, cited = begins, known
+    for milestone in later:
+        if ON[milestone.kind]:
+            if since is not None:
+                yield (since, milestone.time), (*cited, milestone)
+            since = None
+        elif since is None:
+            since, cited = milestone.time, (milestone,)
+    if since is not None:
+        yield (since, ends), cited
+
+
+@rule(
+    family="place",
+    number="A4",
+    code="forbidden_zone_entry",
+    severity=Severity.MAJOR,
+    limits=ForbiddenLimits,
+)
+def forbidden_zone_entry(case: Case, limits: ForbiddenLimits) -> Iterator[Verdict]:
+    """The goods entered an area where they may not be (进入禁入区域).
+
+    Forbidden is a zone of a forbidden kind, and a bonded zone that has nothing to do with the terms. Opens
+    when any device on the goods enters it while a leg runs, or when a leg begins inside it; closes when the
+    last of them leaves. Several devices in one zone are one finding.
+
+    Undetermined when the line between two sparse fixes touches the zone but the goods may have gone around
+    it.
+
+    Must not fire for zones that the terms name, or that lie around a zone they name; nor for bonded zones
+    within a named one; nor while no leg runs.
+
+    Args:
+        case: the shipment as of the watermark.
+        limits: ``forbidden_kinds``, default layby_forbidden and restricted.
+
+    Evidence: the milestones ``entered`` and ``left``, or ``crossed``.
+    Source: closed management of customs special supervision areas (State Council decree 256, article 3);
+    designated stopping places in transit rules. The kinds are ours.
+    """
+    parameters = {"forbidden_kinds": list(limits.forbidden_kinds)}
+    visits = [
+        (visit, (during[0], visit.during[1]))
+        for visit in _visits(case.facts)
+        for span in case.legs.spans
+        if (during := overlap((span.begins, span.ends), visit.during)) is not None
+        and _is_forbidden(visit.zone, during[0], case.facts, limits)
+    ]
+    for zone in sorted({visit.zone for visit, _ in visits}):
+        sure = _united(zone, visits, certain=True)
+        unsure = [
+            (during, cited)
+            for during, cited in _united(zone, visits, certain=False)
+            if all(overlap(during, known) is None for known, _ in sure)
+        ]
+        for outcome, united_visits in ((Outcome.FINDING, sure), (Outcome.UNDETERMINED, unsure)):
+            for (opened_at, closed_at), cited in united_visits:
+                terms = case.facts.terms_at(opened_at)
+                assert terms is not None
+                yield Verdict(
+                    rule="forbidden_zone_entry",
+                    cause=zone,
+                    outcome=outcome,
+                    severity=Severity.MAJOR if outcome is Outcome.FINDING else Severity.INFO,
+                    opened_at=opened_at,
+                    closed_at=closed_at,
+                    evidence=tuple(cite(device, milestone) for device, milestone in cited),
+                    parameters=parameters,
+                    terms_revision=terms.revision,
+                )
+
+
+class _Visit(Struct, frozen=True):
+    """One device in one zone, or across it."""
+
+    device: str
+    zone: str
+    during: Interval
+    certain: bool
+    milestones: tuple[Milestone, ...]
+
+
+def _united(
+    zone: str, visits: Sequence[tuple[_Visit, Interval]], *, certain: bool
+) -> list[tuple[Interval, tuple[tuple[str, Milestone], ...]]]:
+    """The times at which any device was in a zone, with the milestones of all."""
+    return united(
+        (during, tuple((visit.device, milestone) for milestone in visit.milestones))
+        for visit, during in visits
+        if visit.zone == zone and visit.certain is certain
+    )
+
+
+def _visits(facts: Facts) -> Iterator[_Visit]:
+    """Every visit of every carrying device to every zone, within its carriage."""
+    for carriage in facts.carriages:
+        carried: Interval = (carriage.begins, carriage.ends)
+        inside: dict[str, Milestone] = {}
+        for milestone in carriage.milestones:
+            zone = milestone.area
+            if zone is None:
+                continue
+            if milestone.kind == "entered":
+                inside.setdefault(zone, milestone)
+            elif milestone.kind == "left" and zone in inside:
+                entered = inside.pop(zone)
+                during = overlap((entered.time, milestone.time), carried)
+                if during is not None:
+                    cited = (entered, milestone) if during[1] == milestone.time else (entered,)
+                    yield _Visit(carriage.device, zone, during, True, cited)
+            elif milestone.kind == "crossed":
+                during = overlap(_crossing(milestone), carried)
+                if during is not None:
+                    certain = bool(milestone.detail.get("certain"))
+                    yield _Visit(carriage.device, zone, during, certain, (milestone,))
+        for zone, entered in inside.items():
+            during = overlap((entered.time, None), carried)
+            if during is not None:
+                yield _Visit(carriage.device, zone, during, True, (entered,))
+
+
+def _crossing(milestone: Milestone) -> Interval:
+    """From the last fix before the zone to the first one behind it."""
+    until_us = milestone.detail.get("until_us")
+    return (milestone.time, milestone.time if until_us is None else moment(until_us))
+
+
+def _is_forbidden(zone: str, at: datetime, facts: Facts, limits: ForbiddenLimits) -> bool:
+    """Whether the goods may not be in a zone under the terms that hold."""
+    area = facts.area_at(zone, at)
+    terms = facts.terms_at(at)
+    if area is None or terms is None:
+        return False
+    named = terms.terms.zones()
+    if zone in named or any(zone in facts.around(code, at) for code in named):
+        return False
+    if area.kind in limits.forbidden_kinds:
+        return True
+    return area.bonded and not facts.around(zone, at) & named

@@ -1,0 +1,105 @@
+"""What a rule says: over which interval, how grave, on which evidence. And the finding that it becomes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+from devices.observation import micros
+from tracking.domain.custody.facts import Milestone, Silence
+
+
+class Severity(StrEnum):
+    """How grave: custody may be broken, a limit likely broken, a procedure, the quality of data."""
+
+    CRITICAL = "critical"
+    MAJOR = "major"
+    MINOR = "minor"
+    INFO = "info"
+
+
+class Outcome(StrEnum):
+    """What a rule decided. Undetermined is neither a pass nor a breach: facts are missing."""
+
+    FINDING = "finding"
+    UNDETERMINED = "undetermined"
+
+
+class FindingState(StrEnum):
+    """Where a finding stands. Only late data withdraws one."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
+
+
+class Verdict(Struct, frozen=True):
+    """One rule's verdict over one interval.
+
+    Attributes:
+        rule: the rule's code.
+        cause: what it is about within the shipment: a zone, a corridor, a device. One open alert per rule
+            and cause.
+        outcome: finding, or undetermined.
+        severity: how grave.
+        opened_at: the exact moment it began (event time), whenever it was noticed.
+        closed_at: when it ended; None while it lasts.
+        evidence: what it rests on, ready for JSON.
+        parameters: the values that the rule used, units in the names.
+        terms_revision: the terms it was judged under.
+    """
+
+    rule: str
+    cause: str
+    outcome: Outcome
+    severity: Severity
+    opened_at: datetime
+    closed_at: datetime | None
+    evidence: tuple[Mapping[str, Any], ...]
+    parameters: Mapping[str, Any]
+    terms_revision: int
+
+
+class Finding(Struct, frozen=True):
+    """A verdict with its name. The same facts give the same names on any machine."""
+
+    finding_id: str
+    verdict: Verdict
+
+    @property
+    def state(self) -> FindingState:
+        """Open or closed; a fold never says withdrawn, its absence does."""
+        return FindingState.OPEN if self.verdict.closed_at is None else FindingState.CLOSED
+
+
+def finding_id(shipment: str, rule: str, cause: str, opened_at: datetime) -> str:
+    """32 hex digits of the SHA-256 of shipment, rule, cause and opening time."""
+    text = "\x1f".join((shipment, rule, cause, str(micros(opened_at))))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def cite(device: str, milestone: Milestone) -> dict[str, Any]:
+    """A milestone as evidence, named by the observation it rests on, never by a number of our database."""
+    time, run, seq = milestone.at
+    return {
+        "milestone": milestone.kind,
+        "device": device,
+        "time": milestone.time.isoformat(),
+        "area": milestone.area,
+        "known_at": {"time": time.isoformat(), "run": run, "seq": seq},
+        "detail": dict(milestone.detail),
+    }
+
+
+def cite_silence(device: str, silence: Silence) -> dict[str, Any]:
+    """A silence as evidence: the observations on either side of it."""
+    return {
+        "silence": device,
+        "last_heard": silence.last_heard.isoformat(),
+        "heard": silence.heard.isoformat() if silence.heard is not None else None,
+    }
