@@ -1,0 +1,361 @@
+"""A device: reports into its outbox, sends until the receipt, hears commands. Start here.
+
+The road of an event:
+
+1. `report` checks it, gives it its number and commits it to the outbox          caller's thread
+2. the link publishes it, with its neighbours, in an array at QoS 1              loop's thread
+3. a receipt settles it: confirmed, or moved to the rejected with its reason     loop's thread
+
+Dying before 1 has ended: the caller never had a number. Dying after: the event goes out when the outbox is
+opened again, with the same number and the same bytes.
+
+When the outbox is full (``capacity`` events wait for their receipt), `report` waits up to ``wait_s`` seconds
+for room and then raises `OutboxFull`: the newest event is refused to the caller, and nothing that was
+accepted is ever dropped.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Literal, Self
+
+import msgspec
+
+from devices.client.commands import CommandHandler, Commands
+from devices.client.facts import milliseconds, tail
+from devices.client.link import Broker, Link, Will
+from devices.client.loop import Loop
+from devices.client.outbox import Outbox, Refused, Stored
+from devices.client.pacing import Pacing
+from devices.messages import Presence, decode_receipt, encode
+from devices.observation import Fact
+from devices.topics import commands_topic, events_topic, presence_topic, receipts_topic
+
+MAX_EVENT_BYTES: Final = 256 * 1024
+MAX_PUBLISH_BYTES: Final = 512 * 1024
+INFLIGHT: Final = 8
+"""Publishes that the broker has not acknowledged yet, at most."""
+
+ACKNOWLEDGE_WITHIN_S: Final = 30.0
+"""A connection on which the broker acknowledges nothing for so long is given up."""
+
+_GOODBYE_S: Final = 2.0
+
+
+class DeviceBroken(Exception):
+    """The device stopped for a reason that it can't heal (its disk failed, say); the cause says which."""
+
+
+class Counts(msgspec.Struct):
+    """What happened since this device object was made. `sent_again` counts events, not publishes."""
+
+    reported: int = 0
+    confirmed: int = 0
+    rejected: int = 0
+    sent_again: int = 0
+    connections: int = 0
+    commands: int = 0
+    unreadable: int = 0
+
+
+class Device:
+    """One device, connected as itself. Any number of threads may report.
+
+    Args:
+        host: of the broker.
+        port: of the broker's MQTT listener.
+        name: the device's natural name, ``SIP/TRK-001``; also its user name and client id.
+        password: its secret.
+        outbox: path of its outbox file (see `devices.client.outbox`).
+        protocol: MQTT ``3.1.1`` (NATS speaks no other) or ``5``.
+        tls: a context for TLS, or None.
+        capacity: how many events may wait for their receipt.
+        keep: how many numbers back a confirmed event can be sent again when the gateway asks.
+        synchronous: the outbox's durability, ``FULL`` unless power can't fail without the device.
+        clock: the device's own clock, seconds since the epoch; used when `report` is given no time.
+        on_command: called with each command but ``resend``, in a thread of its own; what it returns is the
+            result's detail, what it raises makes the result ``ok: false``. A command whose answer was not
+            stored yet is handed out again after a crash.
+        firmware: told with the presence.
+        loop: a network thread to share with other devices; None: one of its own.
+        connect: False: stay offline until `connect`.
+
+    Raises:
+        OutboxError: the outbox can't be opened.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        name: str,
+        password: str,
+        outbox: Path | str,
+        protocol: Literal["3.1.1", "5"] = "3.1.1",
+        tls: ssl.SSLContext | None = None,
+        capacity: int = 100_000,
+        keep: int = 10_000,
+        synchronous: Literal["FULL", "NORMAL"] = "FULL",
+        clock: Callable[[], float] = time.time,
+        on_command: CommandHandler | None = None,
+        firmware: str | None = None,
+        loop: Loop | None = None,
+        connect: bool = True,
+    ) -> None:
+        self.name = name
+        self.counts = Counts()
+        self._outbox = Outbox(outbox, name, capacity=capacity, keep=keep, synchronous=synchronous)
+        self._clock, self._firmware = clock, firmware
+        self._topic, self._receipts, self._commands_topic = (
+            events_topic(name),
+            receipts_topic(name),
+            commands_topic(name),
+        )
+        self._presence = presence_topic(name)
+        self._own_loop = Loop() if loop is None else None
+        self._loop = loop or self._own_loop or Loop()
+        self._pacing = Pacing()
+        self._under_way = 0
+        self._acknowledged_at = 0.0
+        self._quiet = threading.Event()
+        self._closing = False
+        self._error: Exception | None = None
+        self._state = "offline"
+        self._online = threading.Event()
+        will = Will(self._presence, encode(Presence("offline")))
+        subscriptions = {self._receipts: 1, self._commands_topic: 1}
+        self._link = Link(
+            self,
+            self._loop,
+            Broker(host, port, protocol, tls),
+            name=name,
+            password=password,
+            will=will,
+            subscriptions=subscriptions,
+        )
+        self._commands = Commands(self._outbox, on_command, self._now_ms, self._link.wake)
+        if connect:
+            self.connect()
+
+    @property
+    def run(self) -> int:
+        """The run that this outbox drew when it was made."""
+        return self._outbox.run
+
+    @property
+    def state(self) -> str:
+        """``online``, or why it is not: ``offline``, the network's error, the broker's refusal."""
+        return self._state
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait for their receipt."""
+        return self._outbox.waiting
+
+    def report(self, fact: Fact, *, time: datetime | int | None = None, wait_s: float = 0.0) -> int:
+        """Record one fact; when this returns, it is on disk and will be delivered.
+
+        Args:
+            fact: a `Position`, `Scan`, `Reading`, `Seal`, `Gate`, `Handover` or `Status`.
+            time: when it happened, aware datetime or milliseconds since the epoch; None: now, by the clock.
+            wait_s: how long to wait for room when the outbox is full.
+
+        Returns:
+            The event's number within the run.
+
+        Raises:
+            Invalid: the fact can't be true (a latitude of 91).
+            OutboxFull: no room; nothing was stored.
+            DeviceBroken: the device has stopped.
+        """
+        return self.report_all([(self._now_ms() if time is None else time, fact)], wait_s=wait_s)[0]
+
+    def report_all(self, facts: Iterable[tuple[datetime | int, Fact]], *, wait_s: float = 0.0) -> range:
+        """Record several facts with their times, all or none, with one write to the disk. See `report`."""
+        if self._error is not None:
+            raise DeviceBroken(f"{self.name}: {self._error}") from self._error
+        tails = [(milliseconds(when), tail(fact)) for when, fact in facts]
+        longest = max((len(text) for _, text in tails), default=0)
+        if longest > MAX_EVENT_BYTES:
+            raise ValueError(f"an event of {longest} bytes; at most {MAX_EVENT_BYTES}")
+        numbers = self._outbox.append(tails, wait_s=wait_s)
+        self.counts.reported += len(numbers)
+        self._link.wake()
+        return numbers
+
+    def connect(self) -> None:
+        """Go online, and stay so until `disconnect`."""
+        self._loop.call(self._link.up)
+
+    def disconnect(self) -> None:
+        """Go offline. `report` goes on into the outbox."""
+        self._say_goodbye()
+
+    def wait_online(self, timeout_s: float) -> bool:
+        """Wait until connected and subscribed."""
+        return self._online.wait(timeout_s)
+
+    def flush(self, timeout_s: float | None = None) -> bool:
+        """Wait until every event has its receipt; False when the time is over first (None: wait for ever)."""
+        return self._outbox.wait_until_settled(timeout_s)
+
+    def rejected(self) -> list[Refused]:
+        """What the gateway refused for good, with its reasons."""
+        return self._outbox.rejected()
+
+    def close(self) -> None:
+        """Disconnect and let the outbox go. What has no receipt yet is sent by whoever opens it next."""
+        if self._closing:
+            return
+        self._closing = True
+        self._say_goodbye()
+        self._commands.close()
+        if self._own_loop is not None:
+            self._own_loop.close()
+        self._outbox.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # What the link calls, in the loop's thread.
+
+    def online(self, now: float) -> None:
+        """Connected and subscribed: say so, begin again at the oldest event."""
+        self._under_way, self._acknowledged_at = 0, now
+        self.counts.connections += 1
+        self._pacing.connected(now)
+        self._publish(self._presence, encode(Presence("online", firmware=self._firmware)), now, retain=True)
+        self._commands.resume()
+        self._state = "online"
+        self._online.set()
+
+    def offline(self, reason: str) -> None:
+        """Not connected: the link tries again by itself."""
+        self._state = reason
+        self._online.clear()
+        self._quiet.set()
+
+    def broken(self, error: Exception) -> None:
+        """Stopped for good; the next `report` raises it."""
+        self._error = error
+        self._outbox.give_up()
+
+    def message(self, topic: str, payload: bytes) -> None:
+        """A receipt or a command."""
+        try:
+            if topic == self._receipts:
+                self._receipt(payload)
+            elif topic == self._commands_topic:
+                self.counts.commands += self._commands.take(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self.counts.unreadable += 1  # nothing in it that could be answered
+
+    def acknowledged(self) -> None:
+        """The broker has one more publish."""
+        self._under_way -= 1
+        self._acknowledged_at = time.monotonic()
+        if self._under_way == 0:
+            self._quiet.set()
+
+    def pump(self, now: float) -> float:
+        """Send what is due: what was asked for, what seems lost, what is new, in this order."""
+        while self._under_way < INFLIGHT:
+            events, again = self._next(now)
+            if not events or not self._send(events, now):
+                break
+            self.counts.sent_again += len(events) if again else 0
+        stuck_at = self._acknowledged_at + ACKNOWLEDGE_WITHIN_S if self._under_way else float("inf")
+        if now >= stuck_at:
+            self._link.restart("the broker acknowledges nothing")
+            return now
+        due = self._pacing.due()
+        return stuck_at if due is None or self._under_way >= INFLIGHT else min(stuck_at, due)
+
+    def _next(self, now: float) -> tuple[list[Stored], bool]:
+        asked = self._commands.next_asked(self._pacing.chunk)
+        if asked:
+            return asked, True
+        lost = self._pacing.again(now)
+        if lost:
+            found = self._outbox.pick(lost)
+            self._pacing.forget(set(lost).difference(event.seq for event in found))
+            return found, True
+        room = min(self._pacing.room, self._pacing.chunk)
+        return (self._outbox.after(self._pacing.newest, room) if room > 0 else []), False
+
+    def _send(self, events: list[Stored], now: float) -> bool:
+        for part in _parts(events):
+            payload = (
+                part[0].body if len(part) == 1 else b"[" + b",".join(event.body for event in part) + b"]"
+            )
+            if not self._publish(self._topic, payload, now):
+                return False
+            self._pacing.sent((event.seq for event in part), now)
+        return True
+
+    def _publish(self, topic: str, payload: bytes, now: float, *, retain: bool = False) -> bool:
+        if self._under_way == 0:
+            self._acknowledged_at = now
+        if not self._link.publish(topic, payload, retain=retain):
+            return False
+        self._under_way += 1
+        self._quiet.clear()
+        return True
+
+    def _receipt(self, payload: bytes) -> None:
+        receipt = decode_receipt(payload)
+        if receipt.run != self._outbox.run:
+            return  # of an outbox that this device had before
+        refused = [refusal for refusal in receipt.rejected if refusal.seq is not None]
+        settled = self._outbox.settle(receipt.committed, refused, self._now_ms())
+        self.counts.confirmed += settled.confirmed
+        self.counts.rejected += settled.rejected
+        numbers = [(refusal.seq, refusal.seq) for refusal in refused if refusal.seq is not None]
+        self._pacing.settled([*receipt.committed, *numbers], time.monotonic())
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+    def _say_goodbye(self) -> None:
+        """Presence ``offline``, the last acknowledgements, DISCONNECT."""
+        said, gone = threading.Event(), threading.Event()
+
+        def speak() -> None:
+            self._publish(
+                self._presence, encode(Presence("offline", firmware=self._firmware)), 0.0, retain=True
+            )
+            said.set()
+
+        def leave() -> None:
+            self._link.down()
+            gone.set()
+
+        self._loop.call(speak)
+        said.wait(_GOODBYE_S)
+        if self._online.is_set():
+            self._quiet.wait(_GOODBYE_S)
+        self._loop.call(leave)
+        gone.wait(_GOODBYE_S)
+
+
+def _parts(events: list[Stored]) -> Iterator[list[Stored]]:
+    """Cut where a publish would be too large; one part, nearly always."""
+    start = size = 0
+    for index, event in enumerate(events):
+        size += len(event.body) + 1
+        if size > MAX_PUBLISH_BYTES and index > start:
+            yield events[start:index]
+            start, size = index, len(event.body) + 1
+    yield events[start:]
