@@ -51,7 +51,7 @@ def authorised(request: Request, ctx: Annotated[Context, Depends(context)]) -> C
     with ctx.pool.connection() as connection:
         caller = caller_of(connection, presented_key(request))
     if caller is None:
-        detail = "send a valid API key as “Authorization: Bearer KEY”; the first start wrote one to the data directory"
+        detail = "send “Authorization: Bearer KEY”; the first start wrote a key to the data directory"
         raise Problem(401, "unauthorised", detail)
     return caller
 

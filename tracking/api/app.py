@@ -19,8 +19,8 @@ from tracking.store import database
 DESCRIPTION = """
 Logistics tracking and custody of bonded goods. Send an API key as `Authorization: Bearer KEY`.
 
-Times go out as RFC 3339 in UTC and come in with any offset. Geometry is GeoJSON (RFC 7946), WGS-84. Errors are
-`application/problem+json` (RFC 9457) with a stable `type`. Long lists have a `next` link.
+Times go out as RFC 3339 in UTC and come in with any offset. Geometry is GeoJSON (RFC 7946), WGS-84.
+Errors are `application/problem+json` (RFC 9457) with a stable `type`. Long lists have a `next` link.
 """
 
 

@@ -115,7 +115,8 @@ def draw(
         projection.lon0 + WIDTH / projection.kx,
         projection.lat0,
     )
-    zones, corridors = [], []
+    zones: list[Shape] = []
+    corridors: list[Shape] = []
     for area, shape in shapes:
         is_corridor = area["kind"] == "corridor"
         if (is_corridor and area["code"] not in focus) or not shape.intersects(view):

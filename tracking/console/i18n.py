@@ -1,4 +1,4 @@
-"""The words of the pages in Chinese and English. One dictionary; a test checks that both sides are complete."""
+"""The words of the pages in Chinese and English. A test checks that both sides are complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages: a list of shipments, one shipment, the way in. Server-rendered; what is live comes over ``/v1/stream``."""
+"""The pages: a list of shipments, one shipment, the way in. What is live comes over ``/v1/stream``."""
 
 from __future__ import annotations
 

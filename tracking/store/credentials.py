@@ -1,8 +1,9 @@
 """Device secrets: made here, shown once, kept only as hashes.
 
-A secret is 256 random bits, so there is nothing to guess and a fast hash is sound: a slow one (argon2, scrypt) defends
-weak passwords at the price of seconds when thousands of devices reconnect at once. Each secret is kept under two
-schemes, because each broker must be able to check it without us holding the plain text:
+A secret is 256 random bits, so there is nothing to guess and a fast hash is sound: a slow one (argon2,
+scrypt) defends weak passwords at the price of seconds when thousands of devices reconnect at once. Each
+secret is kept under two schemes, because each broker must be able to check it without us holding the
+plain text:
 
 - ``sha256``: ``hex(salt) $ hex(SHA-256(salt || secret))``, checked by the gateway for NATS.
 - ``mosquitto``: the line of Mosquitto's password file, ``$7$iterations$salt$hash`` (PBKDF2-HMAC-SHA512).

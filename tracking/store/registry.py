@@ -1,8 +1,8 @@
 """Reference data and who keeps it: parks, areas, devices, things, attachments, keys.
 
-Nothing here is overwritten but names: a changed area is a new revision, a moved device a new attachment. Whoever
-changes what the first fold reads (areas, devices) takes the reference lock alone and raises the revision, so that no
-batch commits against places it did not see.
+Nothing here is overwritten but names: a changed area is a new revision, a moved device a new attachment.
+Whoever changes what the first fold reads (areas, devices) takes the reference lock alone and raises the
+revision, so that no batch commits against places it did not see.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
-from devices.identifiers import Thing, parse_thing
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from devices.identifiers import Thing, parse_thing
 from tracking.store.database import REFERENCE_LOCK, WORK_CHANNEL, Connection, notify, queries
 
 Row: TypeAlias = dict[str, Any]
@@ -110,10 +110,8 @@ def put_area(
         if newest["valid_to"] is None and same == (geometry, tolerance_m, properties):
             return "unchanged"
         if valid_from <= newest["valid_from"]:
-            raise ValueError(
-                f"revision {newest['revision']} of {code} holds since {newest['valid_from']:%Y-%m-%dT%H:%M:%SZ}; "
-                "a new one must begin later"
-            )
+            since = f"{newest['valid_from']:%Y-%m-%dT%H:%M:%SZ}"
+            raise ValueError(f"revision {newest['revision']} holds since {since}; a new one must begin later")
         conn.execute(
             SQL["close_area_revision"],
             {"area_id": area_id, "revision": newest["revision"], "at": valid_from},
@@ -135,7 +133,7 @@ def put_area(
 
 
 def all_areas(conn: Connection) -> list[Row]:
-    """Every revision of every area: code, kind, park, revision, valid_from, valid_to, geometry, tolerance_m, properties."""
+    """Every revision of every area, its geometry as GeoJSON: what the spatial index is built from."""
     return rows(conn, "all_areas")
 
 
@@ -214,7 +212,7 @@ def attach(
     valid_to: datetime | None,
     recorded_at: datetime,
 ) -> bool:
-    """Put a device on a thing for an interval, and leave the work that follows; False when it stands there already."""
+    """Put a device on a thing for an interval and leave the work that follows; False: it is there already."""
     where = {
         "device_id": device_id,
         "thing_id": thing_id,

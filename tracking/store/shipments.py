@@ -29,7 +29,7 @@ def create(
     """Put a shipment under watch with its first revision of terms; all of it or nothing.
 
     Returns:
-        ``created``; ``same`` when it stands as asked already; ``differs`` when the number is taken by another.
+        ``created``; ``same``: it stands as asked already; ``differs``: the number is another's.
 
     Raises:
         Unknown: there is no such park.

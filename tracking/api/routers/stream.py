@@ -26,7 +26,7 @@ HEARTBEAT_S: Final = 15.0
 
 
 def _wanted(ctx: Context, shipment: str | None, park: str | None) -> Callable[[Event], bool]:
-    """What a stream lets through; devices are those attached now, and a change of custody reloads the page."""
+    """What a stream lets through: of a shipment, its primary devices of now and what changes its custody."""
     if shipment is None:
         return lambda event: park is None or event.body.get("park", park) == park
     with ctx.pool.connection() as conn:
@@ -40,7 +40,7 @@ def _wanted(ctx: Context, shipment: str | None, park: str | None) -> Callable[[E
     def wants(event: Event) -> bool:
         if event.name == "position":
             return event.body.get("device") in devices
-        return event.body.get("shipment", shipment) == shipment
+        return bool(event.body.get("shipment", shipment) == shipment)
 
     return wants
 

@@ -1,0 +1,63 @@
+"""Who must hear every alert: an MQTT client with a persistent session, as a siren or a display would have."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.fault.api import Api
+from tests.fault.stack import Stack
+
+TOPICS = "bw/v1/+/alerts/#"
+
+
+class Siren:
+    """Collects the ids of the alerts it hears.
+
+    A broker that was killed may have forgotten our session (it says so: no session present). Then what was
+    published meanwhile is gone, and a siren does what docs/brokers.md asks: it reads the alerts from the API once.
+    """
+
+    def __init__(self, stack: Stack, api: Api) -> None:
+        self.heard: set[int] = set()
+        self._api = api
+        self._connected_before = False
+        self._online = threading.Event()
+        if stack.mosquitto is not None:
+            user, password = "siren", stack.siren_password
+        else:
+            user, password = "judge", (stack.home / "secrets" / "nats_judge_password").read_text().strip()
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="siren", clean_session=False)
+        self._client.username_pw_set(user, password)
+        self._client.on_connect = self._on_connect
+        self._client.on_message = self._on_message
+        self._client.on_subscribe = lambda *_: self._online.set()
+        self._client.reconnect_delay_set(min_delay=1, max_delay=2)
+        self._client.connect("127.0.0.1", stack.mqtt_port)
+        self._client.loop_start()
+        if not self._online.wait(30):
+            raise TimeoutError("the siren could not subscribe to the alerts")
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _on_connect(self, client: mqtt.Client, _userdata: Any, flags: mqtt.ConnectFlags, *_: Any) -> None:
+        client.subscribe(TOPICS, qos=1)
+        if self._connected_before and not flags.session_present:
+            threading.Thread(target=self._catch_up, daemon=True).start()
+        self._connected_before = True
+
+    def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
+        self.heard.add(int(json.loads(message.payload)["id"]))
+
+    def _catch_up(self) -> None:
+        path: str | None = "/v1/alerts?limit=200"
+        while path:
+            page = self._api.ask("GET", path)
+            self.heard |= {alert["alert_id"] for alert in page["alerts"]}
+            path = page["next"]

@@ -1,0 +1,69 @@
+"""What the database says after a run, against what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tracking.store.database import Connection
+
+Key = tuple[str, int, int]
+
+RECORDED = """
+select p.code || '/' || d.code, o.run, o.seq, count(*)
+from observations o join devices d using (device_id) join parks p using (park_id)
+group by 1, 2, 3
+"""
+
+FINDINGS = """
+select s.number, count(*)
+from findings f join shipments s using (shipment_id)
+where f.superseded_at is null and f.state <> 'withdrawn' and f.verdict = 'finding'
+  and f.rule = 'route_deviation'
+group by 1
+"""
+
+BUSY = """
+select (select count(*) from work where due_at = '-infinity'),
+       (select count(*) from outbox where sent_at is null),
+       (select count(*) from rejections)
+"""
+
+
+class Counts(NamedTuple):
+    """The figures of a run."""
+
+    recorded: int
+    lost: int
+    doubled: int
+    strangers: int
+
+
+def count(conn: Connection, published: Mapping[str, tuple[int, range]]) -> Counts:
+    """Compare what is recorded with what was published: by device, its run and its numbers."""
+    recorded = {(device, run, seq): times for device, run, seq, times in conn.execute(RECORDED)}
+    expected = {(device, run, seq) for device, (run, numbers) in published.items() for seq in numbers}
+    return Counts(
+        recorded=len(recorded),
+        lost=len(expected - recorded.keys()),
+        doubled=sum(times - 1 for times in recorded.values()),
+        strangers=len(recorded.keys() - expected),
+    )
+
+
+def quiet(conn: Connection) -> bool:
+    """Whether nothing waits to be judged or sent, and nothing was rejected."""
+    work, outbox, rejections = conn.execute(BUSY).fetchone() or (1, 1, 1)
+    if rejections:
+        raise RuntimeError(f"{rejections} rejections; the run publishes nothing that may be rejected")
+    return work == 0 and outbox == 0
+
+
+def findings(conn: Connection) -> dict[str, int]:
+    """Route deviations by shipment number."""
+    return {number: int(n) for number, n in conn.execute(FINDINGS)}
+
+
+def alert_ids(conn: Connection) -> set[int]:
+    """Every alert that was raised."""
+    return {row[0] for row in conn.execute("select alert_id from alerts")}
