@@ -106,6 +106,14 @@ create table source_positions (
     primary key (source, partition)
 ) with (fillfactor = 50);
 
+-- Who is alive and shares a source's partitions, so that a newcomer without any is counted too.
+create table source_workers (
+    source       text not null,
+    worker       text not null,
+    leased_until timestamptz not null,
+    primary key (source, worker)
+) with (fillfactor = 50);
+
 -- Client ids of the MqttSource: stable, leased; a dead worker's session is adopted and drained.
 create table mqtt_sessions (
     client_id    text primary key,
@@ -125,5 +133,5 @@ create table work (
     due_at          timestamptz not null default '-infinity',
     urgent          boolean not null default false
 );
-create index on work (urgent desc, due_at);
+create index on work (urgent desc, due_at, work_id);
 create unique index on work (kind, key) where kind in ('device_due', 'shipment_due');

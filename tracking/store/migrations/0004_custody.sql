@@ -74,10 +74,17 @@ create table alerts (
     state           text not null default 'open' check (state in ('open', 'acknowledged', 'resolved')),
     opened_at       timestamptz not null,   -- event time of the finding
     raised_at       timestamptz not null,
-    occurrences     int not null default 1,
-    unique (shipment_id, rule, cause)
+    occurrences     int not null default 1  -- findings of the same rule and cause while it was not resolved
 );
+create unique index on alerts (shipment_id, rule, cause) where state <> 'resolved';
 create index on alerts (raised_at desc, alert_id desc);
+
+-- Which alert a finding went into: a finding is counted once, however often it is judged.
+create table alert_findings (
+    finding_id  text primary key,
+    alert_id    bigint not null references alerts
+);
+create index on alert_findings (alert_id);
 
 create table alert_actions (
     action_id   bigint generated always as identity primary key,
@@ -87,6 +94,7 @@ create table alert_actions (
     comment     text not null default '',
     at          timestamptz not null
 );
+create index on alert_actions (alert_id, action_id);
 
 create table commands (
     command_id  uuid primary key,
