@@ -16,7 +16,7 @@ _MAX_SPAN_DEG: Final = 180.0
 
 
 class Area(Struct, frozen=True):
-    """A zone (polygon) or a corridor (line with a tolerance) during the interval in which this revision holds.
+    """A zone (polygon) or a corridor (line with a tolerance) while this revision of it holds.
 
     Attributes:
         code: the area's natural code; all its revisions share it, and its kind.
@@ -98,7 +98,7 @@ class Area(Struct, frozen=True):
         """
         drawn = shape(geometry)
         if not isinstance(drawn, Polygon | MultiPolygon | LineString):
-            raise ValueError(f"{code}: a {drawn.geom_type} is neither a zone nor a corridor")
+            raise ValueError(f"{code}: a {drawn.geom_type} is neither a zone nor a corridor")  # noqa: TRY004 - a value of the wire
         is_line = isinstance(drawn, LineString)
         return cls(
             code=code,

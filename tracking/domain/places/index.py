@@ -1,13 +1,14 @@
 """The index over all revisions of all areas: which of them is a fix in, and how far is it from the border?
 
-One STRtree holds a box for every piece of border and for every zone; numpy works out the metres for the pairs it
-returns. Revisions that don't hold at a fix's own time are masked out, so a batch may span any stretch of history.
-A fix's answer doesn't depend on its neighbours in the batch, to the bit.
+One STRtree holds a box for every piece of border and for every zone; numpy works out the metres for the pairs
+it returns. Revisions that don't hold at a fix's own time are masked out, so a batch may span any stretch of
+history. A fix's answer doesn't depend on its neighbours in the batch, to the bit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -141,7 +142,7 @@ class PlaceIndex:
         return None if shape is None else shape.area
 
     def distance_m(self, code: str, lon: float, lat: float, time_us: int) -> float | None:
-        """Exact signed distance in metres to an area's border as it was at a moment; ``None``: it was not in force."""
+        """Exact signed distance in metres to an area's border as it was then; ``None``: not in force."""
         shape = self._shape(code, time_us)
         return None if shape is None else shape.distance_m(lon, lat)
 
@@ -151,8 +152,8 @@ class PlaceIndex:
     def locate(self, lon: Floats, lat: Floats, time_us: Integers) -> list[tuple[Hit, ...]]:
         """For each fix, the areas that contain it or whose border is within ``REACH_M``, by code.
 
-        Distances are good to 0.1 % (and 1 m for corridors with wide tolerance). Deeper than ``REACH_M`` inside a
-        zone the distance is not worked out: it is ``-REACH_M``. An area that isn't named is plainly outside.
+        Distances are good to 0.1 %, and to a metre for corridors of wide tolerance. Deeper than ``REACH_M``
+        inside a zone the distance isn't worked out: it is ``-REACH_M``. An area not named is plainly outside.
 
         Args:
             lon: longitudes, degrees.
@@ -223,7 +224,7 @@ class PlaceIndex:
     def crossings(
         self, lon1: Floats, lat1: Floats, lon2: Floats, lat2: Floats, time_us: Integers
     ) -> list[tuple[Crossing, ...]]:
-        """For each straight way between two fixes, the zones that it crosses and that hold neither of its ends.
+        """For each straight way between two fixes, the zones that it crosses and that hold neither end.
 
         Args:
             lon1: longitude of each earlier fix, degrees.
@@ -285,7 +286,7 @@ def _check_revisions(code: str, revisions: list[Area]) -> None:
     Raises:
         ValueError: naming the area.
     """
-    for earlier, later in zip(revisions[:-1], revisions[1:], strict=True):
+    for earlier, later in pairwise(revisions):
         if earlier.valid_to_us is None or earlier.valid_to_us > later.valid_from_us:
             raise ValueError(
                 f"{code}: revisions {earlier.revision} and {later.revision} hold at the same time"

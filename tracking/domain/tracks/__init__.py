@@ -1,12 +1,13 @@
-"""Tracks, the first fold: one device's observations, in order of event time, become its state and its milestones.
+"""Tracks, the first fold: a device's observations, in order of event time, become its state and milestones.
 
 ``parameters``  every threshold, with its default, unit and source
-``state``       ``Track``: what the future needs of the past, and nothing else; ``DeviceState``: what is stored
+``state``       ``Track``: what the future needs of the past, no more; ``DeviceState``: what is stored
 ``milestones``  what a change worth telling looks like
 ``areas``       inside, outside or undetermined; entered, left, strayed, returned, crossed
 ``stops``       stopped, moved
 ``silence``     silent, heard: the passing of time
 ``reports``     seals, gates and handovers: milestones as they are
+``way``         from one fix to the next: possible? through what?
 ``fold``        the fold itself, over a batch of many devices
 ``refold``      what a late observation changes
 ``ranges``      which sequence numbers are in

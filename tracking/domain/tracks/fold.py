@@ -17,14 +17,15 @@ from msgspec import Struct
 
 from devices.observation import Observation, Position
 from tracking.domain.places import Crossing, Hit, PlaceIndex, geodesy
-from tracking.domain.tracks.areas import Ground, judge_areas, judge_crossings
+from tracking.domain.tracks.areas import judge_areas, judge_crossings
 from tracking.domain.tracks.milestones import Milestone
 from tracking.domain.tracks.parameters import DEFAULTS, Parameters, Profile
 from tracking.domain.tracks.reports import REPORTS
 from tracking.domain.tracks.silence import Folded, fall_silent, hear
 from tracking.domain.tracks.state import Fix, Track
 from tracking.domain.tracks.stops import judge_stop
-from tracking.domain.tracks.way import crossings_between, is_impossible
+from tracking.domain.tracks.way import Way
+from tracking.domain.tracks.working import Working
 
 __all__ = ["DeviceEvents", "Folded", "fold_batch"]
 
@@ -62,8 +63,7 @@ def fold_batch(
             caller; nothing was folded.
     """
     located = _locate(work, places, params)
-    ground = Ground(places, params)
-    return [_fold_device(item, located, ground) for item in work]
+    return [_fold_device(item, located, places, params) for item in work]
 
 
 def _locate(work: Sequence[DeviceEvents], places: PlaceIndex, params: Parameters) -> Iterator[_Located]:
@@ -89,13 +89,15 @@ def _locate(work: Sequence[DeviceEvents], places: PlaceIndex, params: Parameters
     return map(_Located, hits, crossings, lon_m.tolist(), lat_m.tolist())
 
 
-def _fold_device(item: DeviceEvents, located: Iterator[_Located], ground: Ground) -> Folded:
+def _fold_device(
+    item: DeviceEvents, located: Iterator[_Located], places: PlaceIndex, params: Parameters
+) -> Folded:
     """The loop over one device's observations; takes its fixes' places from the front of ``located``."""
-    params, profile = ground.params, item.profile
-    worst, silence_us = params.max_accuracy_m, profile.silence_us(params)
+    worst, silence_us = params.max_accuracy_m, item.profile.silence_us(params)
     track, head = item.track.copy(), item.track.head
-    before: Fix | Position | None = track.fix
     out: list[Milestone] = []
+    work = Working(track, item.profile, params, places, out)
+    before: Fix | Position | None = track.fix
     for observation in item.observations:
         key = observation.key
         if key <= head:
@@ -110,7 +112,9 @@ def _fold_device(item: DeviceEvents, located: Iterator[_Located], ground: Ground
         fact = observation.fact
         if type(fact) is Position:
             if fact.accuracy_m is None or fact.accuracy_m <= worst:
-                _judge_fix(track, observation, fact, before, next(located), profile, ground, out)
+                accuracy = params.default_accuracy_m if fact.accuracy_m is None else fact.accuracy_m
+                fix = Fix(*key, fact.lon, fact.lat, accuracy)
+                _judge_fix(work, fix, fact.speed_mps, before, next(located))
                 before = fact
         elif (report := REPORTS.get(type(fact))) is not None:
             report(observation, fact, out)
@@ -118,44 +122,41 @@ def _fold_device(item: DeviceEvents, located: Iterator[_Located], ground: Ground
 
 
 def _judge_fix(
-    track: Track,
-    observation: Observation,
-    position: Position,
-    before: Fix | Position | None,
-    located: _Located,
-    profile: Profile,
-    ground: Ground,
-    out: list[Milestone],
+    work: Working, fix: Fix, speed_mps: float | None, before: Fix | Position | None, located: _Located
 ) -> None:
     """Let one usable fix judge, unless it is an impossible jump that nothing has confirmed yet.
 
     Args:
+        work: the fold in progress.
+        fix: the fix.
+        speed_mps: as the device says.
         before: the usable position before this one; ``located.crossings`` lie on the way from there.
+        located: what the places say of the fix.
     """
-    params = ground.params
-    accuracy = params.default_accuracy_m if position.accuracy_m is None else position.accuracy_m
-    fix = Fix(*observation.key, position.lon, position.lat, accuracy)
-    last = track.fix
+    track, last = work.track, work.track.fix
     if last is not None:
         x, y = (fix.lon - last.lon) * located.lon_m, (fix.lat - last.lat) * located.lat_m
-        is_far = x * x + y * y > params.jump_min_m * params.jump_min_m
-        if is_far and is_impossible(last, fix, profile, params):
-            if not _believed(track, fix, profile, params):
+        is_far = x * x + y * y > work.params.jump_min_m * work.params.jump_min_m
+        if is_far and Way(last, fix).is_impossible(work.profile, work.params):
+            if not _is_believed(work, fix):
                 return
-        elif located.crossings or is_far or track.suspect is not None:
-            crossings = located.crossings
-            if before is None or (before.lon, before.lat) != (last.lon, last.lat):
-                crossings = crossings_between(ground.places, last, fix)
-            judge_crossings(track, last, fix, crossings, ground, out)
+        elif located.crossings or track.suspect is not None:
+            _judge_way(work, Way(last, fix), before, located)
         track.suspect, track.suspect_count = None, 0
-    judge_stop(track, fix, position.speed_mps, (located.lon_m, located.lat_m), params, out)
-    judge_areas(track, fix, located.hits, ground, out)
+    judge_stop(work, fix, speed_mps, (located.lon_m, located.lat_m))
+    judge_areas(work, fix, located.hits)
     track.fix = fix
 
 
-def _believed(track: Track, fix: Fix, profile: Profile, params: Parameters) -> bool:
+def _judge_way(work: Working, way: Way, before: Fix | Position | None, located: _Located) -> None:
+    """Judge the zones on the way; past fixes that were not believed it is another way than was located."""
+    is_located = before is not None and (before.lon, before.lat) == (way.start.lon, way.start.lat)
+    judge_crossings(work, way, located.crossings if is_located else way.crossings(work.places))
+
+
+def _is_believed(work: Working, fix: Fix) -> bool:
     """Whether enough consistent fixes have followed an impossible jump; remembers this one."""
-    suspect = track.suspect
-    consistent = suspect is not None and not is_impossible(suspect, fix, profile, params)
-    track.suspect, track.suspect_count = fix, track.suspect_count + 1 if consistent else 1
-    return track.suspect_count >= params.jump_points
+    track, suspect = work.track, work.track.suspect
+    is_consistent = suspect is not None and not Way(suspect, fix).is_impossible(work.profile, work.params)
+    track.suspect, track.suspect_count = fix, track.suspect_count + 1 if is_consistent else 1
+    return track.suspect_count >= work.params.jump_points

@@ -30,7 +30,7 @@ KINDS: Final[dict[str, str]] = {
     LEFT: "it is out of the zone; dated at the first fix outside",
     STRAYED: "it is off a corridor that it was in; dated at the first fix beyond the tolerance",
     RETURNED: "it is in a corridor, for the first time or again; dated at the first fix within",
-    CROSSED: "between two fixes outside a zone the way led through it; `certain` or not; dated at the later fix",
+    CROSSED: "between two fixes outside a zone the way led through it, `certain` or not; dated at the later",
     STOPPED: "it stands still; dated at the first fix of the stop",
     MOVED: "it moves on; dated at the first fix beyond the stop's radius",
     SILENT: "nothing was heard for its limit; dated at the very moment that the limit passed",
@@ -51,7 +51,7 @@ class Milestone(Struct, frozen=True):
         time_us: when it happened, event time.
         kind: one of ``KINDS``.
         area: code of the zone, corridor or gate it is about.
-        detail: the evidence: keys of observations as [time_us, run, seq], distances in metres, facts as reported.
+        detail: the evidence: keys of observations as [time_us, run, seq], distances in metres, facts as told.
         at: key of the observation at which the fold knew it; (time_us, -1, -1) for the passing of time.
     """
 

@@ -1,4 +1,4 @@
-"""Every threshold of the first fold: default, unit, source. ``docs/tracks.md`` lists them; a test compares the two.
+"""Every threshold of the first fold: default, unit, source. ``docs/tracks.md`` lists them all.
 
 [P] marks a number of our own without a legal or published source behind it; each can be set per installation.
 """
@@ -18,7 +18,7 @@ class Parameters(Struct, frozen=True):
     Attributes:
         max_accuracy_m: a fix that claims a worse accuracy is heard but judges no place. 100 m, rules A1 [P].
         default_accuracy_m: taken for a fix that states none. 20 m: trackers on trucks state 8 to 15 m [P].
-        border_buffer_m: how far beyond its accuracy a fix must lie outside a zone to count as out. 50 m, A5 [P].
+        border_buffer_m: how far beyond its accuracy a fix outside a zone must lie to be out. 50 m, A5 [P].
         exit_points: consecutive fixes outside that confirm ``left``. 3, A5 [P].
         exit_span_s: and the time from the first to the last of them, seconds. 120 s, A5 [P].
         entry_points: consecutive fixes inside by more than their accuracy that confirm ``entered`` or
@@ -26,7 +26,7 @@ class Parameters(Struct, frozen=True):
         stray_points: consecutive fixes beyond a corridor's tolerance and their accuracy that confirm
             ``strayed``. 3, A1 [P].
         stray_span_s: and the time from the first to the last of them, seconds. 180 s, A1 [P].
-        return_hysteresis_m: how far within a corridor's tolerance a fix must lie to count as in. 100 m, A1 [P].
+        return_hysteresis_m: how far within a corridor's tolerance a fix must lie to be in. 100 m, A1 [P].
         stop_speed_kmh: a faster fix begins no stop. 3 km/h, A2 [P].
         stop_radius_m: a stop stays within this and the fix's accuracy. 80 m, A2 [P].
         stop_min_s: shortest stop worth a milestone, seconds. 180 s: longer than a traffic light [P].

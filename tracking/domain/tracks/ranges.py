@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import pairwise
 from typing import TypeAlias
 
 Ranges: TypeAlias = list[tuple[int, int]]
@@ -25,7 +26,7 @@ def contains(ranges: Ranges, seq: int) -> bool:
 
 
 def add(ranges: Ranges, first: int, last: int | None = None) -> Ranges:
-    """The ranges with ``first`` to ``last`` (default: ``first`` alone) in as well. The argument stays as it is.
+    """The ranges with ``first`` to ``last`` (default: ``first`` alone) in as well. The argument stays.
 
     Raises:
         ValueError: when ``last`` lies before ``first``.
@@ -51,4 +52,4 @@ def add(ranges: Ranges, first: int, last: int | None = None) -> Ranges:
 
 def gaps(ranges: Ranges) -> Ranges:
     """The numbers that are missing between the ranges, as ranges."""
-    return [(a[1] + 1, b[0] - 1) for a, b in zip(ranges[:-1], ranges[1:], strict=True)]
+    return [(a[1] + 1, b[0] - 1) for a, b in pairwise(ranges)]

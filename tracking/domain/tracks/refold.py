@@ -1,19 +1,20 @@
-"""What a late observation changes: fold again from the last snapshot before it, until the state meets a later one.
+"""What a late observation changes: fold again from the last snapshot before it, until the states meet.
 
 The caller reads and writes; this says what. The protocol, in one transaction that holds the device's row:
 
 1. take the latest snapshot *before* the oldest late observation (or a new ``Track`` when there is none);
-2. give ``refold`` that state, and lazily, oldest first, one ``Window`` for each stretch from snapshot to snapshot,
-   the last one ending at the head: its recorded observations (late ones included, in key order, without repeats),
-   the milestones held true with ``at`` inside it, and the state stored at its end;
-3. in the answer, supersede and add milestones, write its snapshots (the track's ``head`` is the key; one that is
-   there already is replaced), and, where ``track`` is given, put it and ``since_snapshot`` into the device's state;
+2. give ``refold`` that state, and lazily, oldest first, one ``Window`` for each stretch from snapshot to
+   snapshot, the last one ending at the head: its recorded observations (late ones included, in key order,
+   without repeats), the milestones held true with ``at`` inside it, and the state stored at its end;
+3. from the answer, supersede and add milestones, write its snapshots (the track's ``head`` is the key; one
+   that is there already is replaced), and, where ``track`` is given, put it and ``since_snapshot`` into the
+   device's state;
 4. arm the row for ``due_us(track)`` anew: a late observation moves the moment of falling silent.
 
 Snapshots are taken at observations only, right after folding them, never after ``advance``.
 
-``through`` is the newest of the late observations to be folded: before it a state that equals a snapshot proves
-nothing, because other late ones may still follow. Re-folding too much is harmless; the answer is empty then.
+``through`` is the newest of the late observations to be folded: before it a state that equals a snapshot
+proves nothing, because other late ones may still follow. Re-folding too much is harmless: nothing changes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The passing of time: a device falls silent at exactly its last report plus its limit, and is heard again.
 
-It makes no difference who notices. ``advance`` does when a due time fires; the fold does when the next observation
-comes after the limit; both tell the same milestone, dated at the same moment.
+It makes no difference who notices. ``advance`` does when a due time fires; the fold does when the next
+observation comes after the limit; both tell the same milestone, dated at the same moment.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Folded(Struct, frozen=True):
 
 
 def due_us(track: Track, profile: Profile, params: Parameters = DEFAULTS) -> int | None:
-    """The moment at which the device falls silent if nothing comes; ``None``: it is silent, or was never heard."""
+    """The moment at which the device falls silent unless heard; ``None``: it is silent or never was heard."""
     if track.heard is None or track.silent_us is not None:
         return None
     return track.heard[0] + profile.silence_us(params)

@@ -1,7 +1,7 @@
-"""What the fold remembers of a device: exactly what the future needs, so that equal states have equal futures.
+"""What the fold remembers of a device: what the future needs, so that equal states have equal futures.
 
-Nothing here depends on arrival: no counters, no receive times, no "advanced until". Two tracks are compared with
-``==``; the bytes of ``encode`` are the same for equal states.
+Nothing here depends on arrival: no counters, no receive times, no "advanced until". Two tracks are compared
+with ``==``; the bytes of ``encode`` are the same for equal states.
 """
 
 from __future__ import annotations

@@ -1,38 +1,54 @@
-"""The way between two fixes: how long, whether possible, and what lies on it."""
+"""The way between two fixes of a device: how long, whether possible, and what lies on it."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+from msgspec import Struct
 
 from tracking.domain.places import Crossing, PlaceIndex, geodesy
 from tracking.domain.tracks.parameters import Parameters, Profile
 from tracking.domain.tracks.state import Fix
 
 
-def planar_m(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
-    """Metres between two near points, in the tangent plane of the second."""
-    lon_m, lat_m = geodesy.metres_per_degree(lat2)
-    x, y = (lon2 - lon1) * lon_m, (lat2 - lat1) * lat_m
-    return math.sqrt(x * x + y * y)
+class Way(Struct, frozen=True):
+    """From an earlier fix straight to a later one."""
 
+    start: Fix
+    end: Fix
 
-def is_impossible(last: Fix, fix: Fix, profile: Profile, params: Parameters) -> bool:
-    """Whether a device can't have come from one fix to the other in the time between them (rule A8)."""
-    length = geodesy.distance_m(last.lon, last.lat, fix.lon, fix.lat)
-    if length <= params.jump_min_m:
-        return False
-    hours = (fix.time_us - last.time_us) / 3.6e9
-    return length / 1000.0 > profile.max_speed_kmh * hours
+    @property
+    def gap_s(self) -> float:
+        """Time between the two, seconds."""
+        return (self.end.time_us - self.start.time_us) / 1e6
 
+    @property
+    def doubt_m(self) -> float:
+        """How much of the way may be nothing but the two fixes' inaccuracy, metres."""
+        return self.start.accuracy_m + self.end.accuracy_m
 
-def crossings_between(places: PlaceIndex, last: Fix, fix: Fix) -> tuple[Crossing, ...]:
-    """The zones on the straight way between two fixes that hold neither of them."""
-    lon1, lat1, lon2, lat2 = (np.array([value]) for value in (last.lon, last.lat, fix.lon, fix.lat))
-    return places.crossings(lon1, lat1, lon2, lat2, np.array([fix.time_us], dtype=np.int64))[0]
+    def length_m(self) -> float:
+        """Length in the tangent plane of the end, metres; for near fixes."""
+        lon_m, lat_m = geodesy.metres_per_degree(self.end.lat)
+        x, y = (self.end.lon - self.start.lon) * lon_m, (self.end.lat - self.start.lat) * lat_m
+        return math.sqrt(x * x + y * y)
 
+    def is_impossible(self, profile: Profile, params: Parameters) -> bool:
+        """Whether the device can't have come this way in this time (rule A8); geodesic, for any length."""
+        start, end = self.start, self.end
+        length_m = geodesy.distance_m(start.lon, start.lat, end.lon, end.lat)
+        if length_m <= params.jump_min_m:
+            return False
+        return length_m / 1000.0 > profile.max_speed_kmh * self.gap_s / 3600.0
 
-def crossing_between(places: PlaceIndex, code: str, last: Fix, fix: Fix) -> Crossing | None:
-    """The same for one zone."""
-    return next((c for c in crossings_between(places, last, fix) if c.area == code), None)
+    def is_plain(self, crossing: Crossing, params: Parameters) -> bool:
+        """Whether it led through a zone beyond doubt: in short time, and deeper than its fixes err."""
+        deep = crossing.depth_m > max(self.start.accuracy_m, self.end.accuracy_m)
+        return deep and self.gap_s <= params.crossing_max_gap_s
+
+    def crossings(self, places: PlaceIndex) -> tuple[Crossing, ...]:
+        """The zones on it that hold neither of its ends."""
+        start, end = self.start, self.end
+        lon1, lat1, lon2, lat2 = (np.array([v]) for v in (start.lon, start.lat, end.lon, end.lat))
+        return places.crossings(lon1, lat1, lon2, lat2, np.array([end.time_us], dtype=np.int64))[0]
