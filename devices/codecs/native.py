@@ -54,11 +54,17 @@ class Envelope(Struct, frozen=True, gc=False):
     device: Annotated[str, Meta(min_length=1, max_length=129)] | None = None
 
 
+class _Identity(Struct, frozen=True):
+    run: Any = 0
+    seq: Any = None
+    id: Any = None
+
+
 _envelope: Final = Decoder(Envelope).decode
 _fact: Final[Any] = Decoder(Fact).decode
 _events: Final = Decoder(list[Raw]).decode
 _whole: Final = Decoder(Raw).decode
-_any: Final = Decoder().decode
+_identity_of: Final = Decoder(_Identity).decode
 
 
 def decode(payload: bytes, datum: Datum) -> list[Observation | BadEvent]:
@@ -163,12 +169,10 @@ def _has_nul(struct: Struct) -> bool:
 def _identity(raw: bytes) -> tuple[int | None, int | None, str | None]:
     """The identity of an event that is otherwise wrong, so that its number counts as heard."""
     try:
-        event = _any(raw)
+        identity = _identity_of(raw)
     except (msgspec.DecodeError, RecursionError):
         return None, None, None
-    if not isinstance(event, dict):
-        return None, None, None
-    run, seq, event_id = event.get("run", 0), event.get("seq"), event.get("id")
+    run, seq, event_id = identity.run, identity.seq, identity.id
     if type(seq) is int and 0 <= seq <= _MAX_SEQ and type(run) is int and 0 <= run <= _MAX_RUN:
         return run, seq, None
     if seq is None and isinstance(event_id, str) and 1 <= len(event_id) <= _MAX_ID and "\0" not in event_id:
