@@ -40,7 +40,8 @@ def _api_key() -> str:
 
 
 SECRETS: Final[Mapping[str, Callable[[], str]]] = {
-    "database_password": _password,  # PostgreSQL user bondwatch
+    "database_password": _password,  # PostgreSQL role bondwatch, which all our processes use
+    "database_superuser_password": _password,  # PostgreSQL role postgres, for administrators
     "nats_access_password": _password,  # NATS user of the auth callout service
     "nats_gateway_password": _password,  # NATS user of the recording workers
     "nats_judge_password": _password,  # NATS and MQTT user of the judge (outbox relay)
@@ -117,7 +118,7 @@ class Home:
             ) from None
         for name, generate in SECRETS.items():
             if not (self.secrets / name).exists():
-                self._write_secret(name, generate())
+                self.put_secret(name, generate())
         return self
 
     def secret(self, name: str) -> str:
@@ -146,8 +147,8 @@ class Home:
         """Where the secret of this name stands."""
         return self.secrets / name
 
-    def _write_secret(self, name: str, value: str) -> None:
-        """All or nothing, and never readable by others, not even for a moment."""
+    def put_secret(self, name: str, value: str) -> None:
+        """Write a secret: all or nothing, and never readable by others, not even for a moment."""
         draft = self.secrets / f".{name}.{os.getpid()}"
         with suppress(FileNotFoundError):
             draft.unlink()
