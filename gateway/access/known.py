@@ -1,0 +1,96 @@
+"""The devices that may connect, held in memory so that thousands can reconnect at once, also without the
+database.
+
+The whole list is read at the start and whenever the registry's revision moves. Who isn't in it, or whose
+secret doesn't match, is looked up once more by name: a device that was registered a moment ago gets in at
+once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import TypeVar
+
+import psycopg
+import structlog
+
+from tracking.store import access
+from tracking.store.credentials import SHA256, matches_sha256
+from tracking.store.database import Connection, connect
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+class KnownDevices:
+    """Names and hashed secrets, with the revision at which they were read."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._conn: Connection | None = None
+        self._using = asyncio.Lock()
+        self._secrets: dict[str, tuple[str, ...]] = {}
+        self._revision = -1
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._secrets
+
+    def __len__(self) -> int:
+        return len(self._secrets)
+
+    async def refresh(self) -> frozenset[str]:
+        """Read the list anew if it has changed.
+
+        Returns:
+            The devices that were known before and whose secret no longer holds.
+
+        Raises:
+            psycopg.OperationalError: the database can't be asked; what was known stays known.
+        """
+        revision = await self._ask(access.revision)
+        if revision == self._revision:
+            return frozenset()
+        found = await self._ask(lambda conn: access.secrets(conn, SHA256))
+        gone = frozenset(name for name, held in self._secrets.items() if found.get(name) != held)
+        self._secrets, self._revision = found, revision
+        return gone
+
+    async def admits(self, name: str, secret: str) -> bool:
+        """Whether this is a device that may speak, and its secret."""
+        if self._matches(name, secret):
+            return True
+        try:
+            self._secrets[name] = await self._ask(lambda conn: access.secrets_of(conn, name, SHA256))
+        except psycopg.OperationalError as error:
+            log.warning("device_not_looked_up", device=name, error=str(error).strip())
+            return False
+        if not self._secrets[name]:
+            del self._secrets[name]
+        return self._matches(name, secret)
+
+    async def close(self) -> None:
+        """Disconnect from the database."""
+        async with self._using:
+            if self._conn is not None:
+                self._conn.close()
+
+    def _matches(self, name: str, secret: str) -> bool:
+        return any(matches_sha256(secret, hashed) for hashed in self._secrets.get(name, ()))
+
+    async def _ask(self, question: Callable[[Connection], T]) -> T:
+        async with self._using:
+            return await asyncio.to_thread(self._ask_now, question)
+
+    def _ask_now(self, question: Callable[[Connection], T]) -> T:
+        if self._conn is None or self._conn.closed:
+            self._conn = connect(self._dsn, application="bondwatch-access")
+        try:
+            return question(self._conn)
+        except psycopg.OperationalError:
+            with contextlib.suppress(psycopg.Error):
+                self._conn.close()
+            self._conn = None
+            raise
