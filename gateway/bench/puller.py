@@ -1,0 +1,49 @@
+"""The floor's reader, a process of its own: pulls every message of a stream and does nothing with it.
+
+python -m gateway.bench.puller nats://127.0.0.1:4222 100000
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Final
+
+from natsrpy import Nats
+from natsrpy.js import AckPolicy, DeliverPolicy, PullConsumerConfig
+
+from gateway.sources import stream
+
+FETCH: Final = 1000
+IDLE_S: Final = 0.25
+
+
+async def pull(server: str, messages: int) -> None:
+    """Make the stream as the gateway would, say so, and pull until ``messages`` have come."""
+    client = Nats(addrs=[server])
+    await client.startup()
+
+    async def request(subject: str, payload: bytes) -> bytes:
+        return (await client.request(subject, payload)).payload
+
+    await stream.ensure_stream(request, stream.Keep())
+    consumers = (await (await client.jetstream()).streams.get(stream.STREAM)).consumers
+    consumer = await consumers.create(
+        PullConsumerConfig(
+            deliver_policy=DeliverPolicy.ALL,
+            ack_policy=AckPolicy.NONE,
+            filter_subjects=stream.filters(range(stream.PARTITIONS)),
+            memory_storage=True,
+            num_replicas=1,
+        )
+    )
+    print("ready", flush=True)
+    seen = 0
+    while seen < messages:
+        seen += len(await consumer.fetch(max_messages=FETCH, expires=IDLE_S))
+    print("done", flush=True)
+    await client.shutdown()
+
+
+if __name__ == "__main__":
+    asyncio.run(pull(sys.argv[1], int(sys.argv[2])))

@@ -1,0 +1,64 @@
+"""``bondwatch bench``: measure this machine with the real processes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gateway.bench.ingest import IngestReport, Load, measure
+
+app = typer.Typer(
+    no_args_is_help=True, help="Benchmarks: the real processes, against a floor of the same run."
+)
+
+
+@app.callback()
+def root() -> None:
+    """Benchmarks: the real processes, against a floor of the same run."""
+
+
+@app.command()
+def ingest(
+    events: Annotated[int, typer.Option(min=1000, help="Events to send.")] = 300_000,
+    devices: Annotated[int, typer.Option(min=1, help="Devices that share them.")] = 1000,
+    per_publish: Annotated[int, typer.Option(min=1, max=1000, help="Events in one MQTT message.")] = 10,
+    zones: Annotated[int, typer.Option(min=0, help="Zones that positions are judged against.")] = 500,
+    workers: Annotated[int, typer.Option(min=1, help="Gateway processes.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
+) -> None:
+    """Events a second through broker, pipeline and commit, and CPU per event against the floor.
+
+    Takes about a minute and needs nothing running: it starts an installation of its own and removes it.
+    """
+    console = Console(stderr=True)
+    directory = Path(tempfile.mkdtemp(prefix="bondwatch-bench-"))
+    directory.chmod(0o711)  # the database may run as another user
+    try:
+        load = Load(events=events, devices=devices, per_publish=per_publish, zones=zones, workers=workers)
+        report = measure(directory, load, lambda text: console.print(f"[dim]{text} …[/]"))
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    console.print(_table(report))
+    if as_json:
+        typer.echo(msgspec.json.encode(report).decode())
+
+
+def _table(report: IngestReport) -> Table:
+    table = Table(title="Ingest", show_header=False, title_justify="left")
+    table.add_row("events a second", f"{report.events_per_s:,.0f}")
+    table.add_row("seconds", f"{report.seconds:.1f}")
+    table.add_row("lost, doubled", f"{report.lost}, {report.doubled}")
+    table.add_row("median batch", f"{report.batch_p50} events")
+    table.add_row("CPU an event, all processes", f"{report.cpu_us_per_event:.1f} µs")
+    table.add_row("… of the floor", f"{report.floor_cpu_us_per_event:.1f} µs")
+    table.add_row("ratio", f"{report.ratio_to_floor:.2f}")
+    for step, cost in sorted(report.step_us_per_event.items(), key=lambda item: -item[1]):
+        table.add_row(f"step {step}", f"{cost:.1f} µs an event")
+    return table
