@@ -8,19 +8,12 @@ once.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Callable
-from typing import TypeVar
-
 import psycopg
 import structlog
 
+from gateway.database_link import DatabaseLink
 from tracking.store import access
 from tracking.store.credentials import SHA256, matches_sha256
-from tracking.store.database import Connection, connect
-
-T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -29,9 +22,7 @@ class KnownDevices:
     """Names and hashed secrets, with the revision at which they were read."""
 
     def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
-        self._conn: Connection | None = None
-        self._using = asyncio.Lock()
+        self._link = DatabaseLink(dsn, "bondwatch-access")
         self._secrets: dict[str, tuple[str, ...]] = {}
         self._revision = -1
 
@@ -50,10 +41,10 @@ class KnownDevices:
         Raises:
             psycopg.OperationalError: the database can't be asked; what was known stays known.
         """
-        revision = await self._ask(access.revision)
+        revision = await self._link.ask(access.revision)
         if revision == self._revision:
             return frozenset()
-        found = await self._ask(lambda conn: access.secrets(conn, SHA256))
+        found = await self._link.ask(lambda conn: access.secrets(conn, SHA256))
         gone = frozenset(name for name, held in self._secrets.items() if found.get(name) != held)
         self._secrets, self._revision = found, revision
         return gone
@@ -63,7 +54,7 @@ class KnownDevices:
         if self._matches(name, secret):
             return True
         try:
-            self._secrets[name] = await self._ask(lambda conn: access.secrets_of(conn, name, SHA256))
+            self._secrets[name] = await self._link.ask(lambda conn: access.secrets_of(conn, name, SHA256))
         except psycopg.OperationalError as error:
             log.warning("device_not_looked_up", device=name, error=str(error).strip())
             return False
@@ -73,24 +64,7 @@ class KnownDevices:
 
     async def close(self) -> None:
         """Disconnect from the database."""
-        async with self._using:
-            if self._conn is not None:
-                self._conn.close()
+        await self._link.close()
 
     def _matches(self, name: str, secret: str) -> bool:
         return any(matches_sha256(secret, hashed) for hashed in self._secrets.get(name, ()))
-
-    async def _ask(self, question: Callable[[Connection], T]) -> T:
-        async with self._using:
-            return await asyncio.to_thread(self._ask_now, question)
-
-    def _ask_now(self, question: Callable[[Connection], T]) -> T:
-        if self._conn is None or self._conn.closed:
-            self._conn = connect(self._dsn, application="bondwatch-access")
-        try:
-            return question(self._conn)
-        except psycopg.OperationalError:
-            with contextlib.suppress(psycopg.Error):
-                self._conn.close()
-            self._conn = None
-            raise

@@ -14,7 +14,7 @@ from typing import Any, Final
 import nkeys
 
 from devices.rights import SERVICES, nats_permissions
-from gateway.sources.stream import STREAM
+from gateway.subjects import STREAM
 
 ACCOUNT: Final = "BW"
 """The account in which devices and our services meet, and the streams live."""

@@ -13,6 +13,7 @@ from natsrpy import Nats
 from natsrpy.js import AckPolicy, DeliverPolicy, PullConsumerConfig
 
 from gateway.sources import stream
+from gateway.subjects import PARTITIONS, STREAM, filters
 
 FETCH: Final = 1000
 IDLE_S: Final = 0.25
@@ -27,12 +28,12 @@ async def pull(server: str, messages: int) -> None:
         return (await client.request(subject, payload)).payload
 
     await stream.ensure_stream(request, stream.Keep())
-    consumers = (await (await client.jetstream()).streams.get(stream.STREAM)).consumers
+    consumers = (await (await client.jetstream()).streams.get(STREAM)).consumers
     consumer = await consumers.create(
         PullConsumerConfig(
             deliver_policy=DeliverPolicy.ALL,
             ack_policy=AckPolicy.NONE,
-            filter_subjects=stream.filters(range(stream.PARTITIONS)),
+            filter_subjects=filters(range(PARTITIONS)),
             memory_storage=True,
             num_replicas=1,
         )

@@ -29,8 +29,10 @@ from natsrpy.js import AckPolicy, DeliverPolicy, JetStreamMessage, PullConsumer,
 from devices.observation import micros
 from gateway.pipeline.batch import Advance, Message
 from gateway.sources import stream
-from gateway.sources.leases import RENEW_S, Held, Leases
+from gateway.sources.leases import RENEW_S, PartitionLeases
+from gateway.subjects import STREAM, filters, parse_subject
 from tracking.domain.errors import Retryable
+from tracking.store.positions import Held
 
 NAME: Final = "jetstream"
 
@@ -71,7 +73,7 @@ class JetStreamSource:
     """See the module. Make it with :meth:`open`."""
 
     def __init__(
-        self, client: Nats, leases: Leases, *, max_batch: int, max_bytes: int, patience_s: float
+        self, client: Nats, leases: PartitionLeases, *, max_batch: int, max_bytes: int, patience_s: float
     ) -> None:
         self._client = client
         self._leases = leases
@@ -96,7 +98,6 @@ class JetStreamSource:
         self._swept = 0.0
         self._room = max_batch
         self._topics: dict[str, tuple[int, str]] = {}
-        self._leasing = asyncio.Lock()
         self._changed = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self.overran = 0
@@ -106,7 +107,7 @@ class JetStreamSource:
     async def open(
         cls,
         servers: Sequence[str],
-        leases: Leases,
+        leases: PartitionLeases,
         *,
         user: str | None = None,
         password: str | None = None,
@@ -132,7 +133,7 @@ class JetStreamSource:
         await client.startup()
         source = cls(client, leases, max_batch=max_batch, max_bytes=max_bytes, patience_s=patience_s)
         await stream.ensure_stream(source._request, keep or stream.Keep())
-        source._consumers = (await (await client.jetstream()).streams.get(stream.STREAM)).consumers
+        source._consumers = (await (await client.jetstream()).streams.get(STREAM)).consumers
         source._keeper = asyncio.create_task(source._keep_leases(), name="jetstream-leases")
         return source
 
@@ -188,9 +189,8 @@ class JetStreamSource:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
-        async with self._leasing:
-            with contextlib.suppress(psycopg.OperationalError):  # then the lease ends by itself
-                await asyncio.to_thread(self._leases.release)
+        with contextlib.suppress(psycopg.OperationalError):  # then the leases end by themselves
+            await self._leases.release()
         await self._client.shutdown()
 
     # -- beginning anew
@@ -200,7 +200,7 @@ class JetStreamSource:
         self._drop_pull()
         reason, self._doubt = self._doubt, ""
         try:
-            held = dict(await self._call_leases(self._leases.keep))
+            held = dict(await self._leases.keep())
             self._owned = {partition: one.epoch for partition, one in held.items()}
             self._held = held
             self._committed = {partition: one.sequence for partition, one in held.items()}
@@ -214,7 +214,7 @@ class JetStreamSource:
                         deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
                         delivery_start_sequence=min(self._floor.values()) + 1,
                         ack_policy=AckPolicy.NONE,
-                        filter_subjects=stream.filters(held),
+                        filter_subjects=filters(held),
                         memory_storage=True,
                         num_replicas=1,
                         inactive_threshold=30.0,
@@ -303,7 +303,7 @@ class JetStreamSource:
             subject = one.subject
             known = topics.get(subject)
             if known is None:
-                known = topics[subject] = stream.parse_subject(subject)
+                known = topics[subject] = parse_subject(subject)
             partition, topic = known
             sequence = one.stream_sequence
             received_us = micros(one.published)
@@ -362,7 +362,7 @@ class JetStreamSource:
         while True:
             await asyncio.sleep(RENEW_S)
             try:
-                held = await self._call_leases(self._leases.keep)
+                held = await self._leases.keep()
                 owned = {partition: one.epoch for partition, one in held.items()}
                 if owned != self._owned:
                     self._owned = owned
@@ -385,12 +385,8 @@ class JetStreamSource:
                 through_us = max(through_us, drained_us - MARGIN_US)
         if self._doubt or consumer is not self._consumer or through_us <= self._marked_us:
             return
-        await self._call_leases(self._leases.mark, self._owned_epochs(), through_us)
+        await self._leases.mark(self._owned_epochs(), through_us)
         self._marked_us = through_us
-
-    async def _call_leases(self, function: Any, *arguments: Any) -> Any:
-        async with self._leasing:
-            return await asyncio.to_thread(function, *arguments)
 
     async def _request(self, subject: str, payload: bytes) -> bytes:
         return (await asyncio.wait_for(self._client.request(subject, payload), 5.0)).payload

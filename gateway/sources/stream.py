@@ -1,9 +1,7 @@
-"""The stream of events in JetStream: what it captures, how it is partitioned, how long it keeps.
+"""The stream of events in JetStream: made, fitted to its limits, asked about.
 
-The stream takes MQTT publishes on ``bw/v1/{park}/{device}/events`` as the broker maps them to subjects and
-stores them under ``bw.in.{partition}.{park}.{device}``. The partition is a hash of park and device, so one
-device's events stay in one partition and in order. ``discard: old`` is meant: a stream that refuses new
-messages would still let MQTT publishers have their PUBACK.
+``discard: old`` is meant: a stream that refuses new messages would still let MQTT publishers have their
+PUBACK.
 
 Control messages are JSON requests as the server documents them; no client library hides a field we need.
 Source: NATS JetStream API (``$JS.API``), ADR-30 (subject transform), ADR-31 (direct get).
@@ -12,7 +10,6 @@ Source: NATS JetStream API (``$JS.API``), ADR-30 (subject transform), ADR-31 (di
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -20,11 +17,7 @@ from msgspec import Struct
 
 from devices.observation import micros, moment
 from gateway.problem import Problem
-
-STREAM: Final = "BW_EVENTS"
-PARTITIONS: Final = 16
-CAPTURED: Final = "bw.v1.*.*.events"
-STORED: Final = f"bw.in.{{{{partition({PARTITIONS},1,2)}}}}.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}"
+from gateway.subjects import CAPTURED, STORED, STREAM
 
 _NOT_FOUND: Final = 404
 _NO_ROOM: Final = 10047
@@ -65,17 +58,6 @@ class StreamState(Struct, frozen=True):
 
     first: int
     last: int
-
-
-def filters(partitions: Iterable[int]) -> list[str]:
-    """The subjects of some partitions, as a consumer filters them."""
-    return [f"bw.in.{partition}.*.*" for partition in sorted(partitions)]
-
-
-def parse_subject(subject: str) -> tuple[int, str]:
-    """Partition and MQTT topic of a stored subject."""
-    _, _, partition, park, device = subject.split(".")
-    return int(partition), f"bw/v1/{park}/{device}/events"
 
 
 async def ensure_stream(request: Requester, keep: Keep) -> None:
