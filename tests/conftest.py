@@ -30,3 +30,12 @@ def conn(database: str) -> Iterator[Connection]:
     """A connection in autocommit to this test's database."""
     with connect(database) as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def conn_once(postgres: Server) -> Iterator[Connection]:
+    """A connection to one migrated database for the whole session, for tests that leave no trace."""
+    dsn = postgres.create()
+    with connect(dsn) as connection:
+        yield connection
+    postgres.drop(dsn)

@@ -1,0 +1,38 @@
+-- The judge's work. Ready means: due_at has passed the watermark; -infinity is ready always.
+
+-- name: take
+-- Urgent first, then by due time. The rows stay locked until the judge commits; other judges pass them over.
+with first as materialized (
+    select distinct kind, key
+    from (
+        select kind, key
+        from work
+        where due_at <= coalesce(%(watermark)s::timestamptz, '-infinity')
+        order by urgent desc, due_at, work_id
+        limit %(limit)s
+        for update skip locked
+    ) ready
+)
+select w.work_id, w.kind, w.key, w.changed_from, nullif(w.due_at, '-infinity'), w.urgent
+from work w
+join first using (kind, key)
+where w.due_at <= coalesce(%(watermark)s::timestamptz, '-infinity')
+order by w.urgent desc, w.due_at, w.work_id
+for update of w skip locked
+
+-- name: finish
+delete from work where work_id = any(%(work_ids)b::bigint[])
+
+-- name: arm
+insert into work (kind, key, changed_from, due_at)
+values (%(kind)s, %(key)s, %(changed_from)s, %(due_at)s)
+on conflict (kind, key) where kind in ('device_due', 'shipment_due')
+do update set due_at = excluded.due_at, changed_from = excluded.changed_from
+
+-- name: disarm
+delete from work where kind = %(kind)s and key = %(key)s
+
+-- name: backlog
+select count(*), count(*) filter (where urgent)
+from work
+where due_at <= coalesce(%(watermark)s::timestamptz, '-infinity')

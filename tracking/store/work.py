@@ -1,0 +1,73 @@
+"""Work for the judge: what changed, and what comes due. Taken rows stay locked until the judge commits.
+
+Rows are added by whoever makes the change, in the same transaction (``record.add_work`` for a batch). A due
+row is one a device or shipment; it is armed anew only when it fires or when its moment has moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from tracking.store.arrays import int8s
+from tracking.store.database import Connection, queries
+
+SQL: Final = queries("work")
+
+WorkKind: TypeAlias = Literal["refold", "device", "shipment", "device_due", "shipment_due"]
+DueKind: TypeAlias = Literal["device_due", "shipment_due"]
+
+
+class Work(NamedTuple):
+    """A row of work: something about a device or shipment changed from a moment on, or is due."""
+
+    work_id: int
+    kind: WorkKind
+    key: int
+    changed_from: datetime
+    due_at: datetime | None
+    urgent: bool
+
+
+class Backlog(NamedTuple):
+    """How much is ready to be taken, and how much of it is urgent."""
+
+    ready: int
+    urgent: int
+
+
+def take(conn: Connection, watermark: datetime | None, *, limit: int = 200) -> list[Work]:
+    """Take ready work, urgent first, oldest first; other judges pass it over.
+
+    Args:
+        conn: within the judging's transaction.
+        watermark: due rows up to it are ready; None: only what doesn't wait for a moment.
+        limit: rows at most. All ready rows of a device or shipment that is taken come along, beyond the
+            limit, so that many changes of one are one judging.
+    """
+    found = conn.execute(SQL["take"], {"watermark": watermark, "limit": limit})
+    return [Work._make(row) for row in found]
+
+
+def finish(conn: Connection, work_ids: Sequence[int]) -> None:
+    """Done: in the transaction that took them."""
+    if work_ids:
+        conn.execute(SQL["finish"], {"work_ids": int8s(work_ids)})
+
+
+def arm(conn: Connection, kind: DueKind, key: int, due_at: datetime, changed_from: datetime) -> None:
+    """Let the one due row of a device or shipment fire when the watermark passes ``due_at``."""
+    conn.execute(SQL["arm"], {"kind": kind, "key": key, "due_at": due_at, "changed_from": changed_from})
+
+
+def disarm(conn: Connection, kind: DueKind, key: int) -> None:
+    """Nothing can come due any more by the passing of time alone."""
+    conn.execute(SQL["disarm"], {"kind": kind, "key": key})
+
+
+def backlog(conn: Connection, watermark: datetime | None) -> Backlog:
+    """For metrics: rows that are ready and not taken yet."""
+    row = conn.execute(SQL["backlog"], {"watermark": watermark}).fetchone()
+    assert row is not None  # an aggregate always has a row
+    return Backlog._make(row)
