@@ -7,12 +7,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 # A signal and how many seconds to wait after it, one after the other until the process is gone.
-type_steps = tuple[tuple[signal.Signals, float], ...]
+StopSteps: TypeAlias = tuple[tuple[signal.Signals, float], ...]
 
-GENTLY: Final[type_steps] = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
+GENTLY: Final[StopSteps] = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,31 @@ class Launch:
 
 
 class Component(Protocol):
-    """A part that runs as long as the system runs."""
+    """A part of the system that is a process."""
 
     @property
     def name(self) -> str:
         """Its name in messages, logs and endpoints.json."""
 
     @property
-    def patience_s(self) -> float:
-        """How long it may take to become ready before it is killed and started again."""
+    def once(self) -> bool:
+        """Whether it is done when it has ended well; else it runs as long as the system does."""
 
     @property
-    def stop_steps(self) -> type_steps:
+    def patience_s(self) -> float:
+        """How long it may take to become ready (or to be done) before it is killed and started again."""
+
+    @property
+    def stop_steps(self) -> StopSteps:
         """How it is asked to end, then made to."""
+
+    @property
+    def announces(self) -> Mapping[str, str]:
+        """Fields of endpoints.json that are true once it is ready."""
+
+    @property
+    def metrics(self) -> str | None:
+        """URL of its Prometheus metrics."""
 
     def prepare(self) -> Launch:
         """Make ready what it needs (configuration, directories), end what an earlier life left behind."""
@@ -51,45 +63,42 @@ class Component(Protocol):
 
 @dataclass(frozen=True)
 class Worker:
-    """One of our own processes: ``python -m gateway.cli <command>``."""
+    """One of our own processes: ``python -m gateway.cli <command>``.
+
+    Args:
+        name: the process's name.
+        command: what follows ``bondwatch`` on the command line.
+        environment: its settings.
+        metrics_port: where it serves ``/metrics`` and ``/ready`` on loopback; 0: it is a step done once.
+        announces: see ``Component``.
+    """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
-    ready_url: str
+    metrics_port: int = 0
+    announces: Mapping[str, str] = field(default_factory=dict)
     patience_s: float = 60.0
-    stop_steps: type_steps = GENTLY
+    stop_steps: StopSteps = GENTLY
+
+    @property
+    def once(self) -> bool:
+        """A worker without a port to ask at is a step."""
+        return self.metrics_port == 0
+
+    @property
+    def metrics(self) -> str | None:
+        """Where its figures are."""
+        return None if self.once else f"http://127.0.0.1:{self.metrics_port}/metrics"
 
     def prepare(self) -> Launch:
         """Nothing but the command line: a worker keeps no state outside the database."""
-        return Launch(
-            [sys.executable, "-m", "gateway.cli", *self.command], {**os.environ, **self.environment}
-        )
+        argv = [sys.executable, "-m", "gateway.cli", *self.command]
+        return Launch(argv, {**os.environ, **self.environment})
 
     def ready(self) -> bool:
         """Whether it says so itself."""
-        return answers(self.ready_url)
-
-
-@dataclass(frozen=True)
-class Step:
-    """Something that is done once at the start, before what follows it."""
-
-    name: str
-    command: Sequence[str]
-    environment: Mapping[str, str]
-    patience_s: float = 600.0
-    stop_steps: type_steps = GENTLY
-
-    def prepare(self) -> Launch:
-        """The command line."""
-        return Launch(
-            [sys.executable, "-m", "gateway.cli", *self.command], {**os.environ, **self.environment}
-        )
-
-    def ready(self) -> bool:
-        """Never while it runs: it is done when it has ended well."""
-        return False
+        return not self.once and answers(f"http://127.0.0.1:{self.metrics_port}/ready")
 
 
 def answers(url: str) -> bool:

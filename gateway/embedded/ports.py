@@ -26,38 +26,50 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def free_port(host: str) -> int:
-    """A port on which nobody listens. Chosen at random, so that two instances hardly ever meet.
+class Ports:
+    """Gives ports to the parts of one installation, no port twice."""
 
-    Raises:
-        Problem: the machine has none to give.
-    """
-    for _ in range(ATTEMPTS):
-        port = random.choice(FREE_RANGE)  # noqa: S311 - nothing secret about a port
-        if is_free(host, port):
-            return port
-    raise Problem(f"no free port on {host} in {FREE_RANGE.start} to {FREE_RANGE.stop}")
+    def __init__(self) -> None:
+        self._given: set[int] = set()
 
+    def free(self, host: str) -> int:
+        """A port on which nobody listens. Chosen at random, so that two installations hardly ever meet.
 
-def claim(host: str, port: int, variable: str) -> int:
-    """The port to use: the one that is set, if it is free; any free one for 0.
+        Raises:
+            Problem: the machine has none to give.
+        """
+        for _ in range(ATTEMPTS):
+            port = random.choice(FREE_RANGE)  # noqa: S311 - nothing secret about a port
+            if port not in self._given and is_free(host, port):
+                self._given.add(port)
+                return port
+        raise Problem(f"no free port on {host} in {FREE_RANGE.start} to {FREE_RANGE.stop}")
 
-    Args:
-        host: address it will be bound to.
-        port: as set.
-        variable: the setting's environment variable, for the message.
+    def claim(self, host: str, port: int, variable: str) -> int:
+        """The port to use: the one that is set, if it is free; any free one for 0.
 
-    Raises:
-        Problem: somebody else listens there; says who, where the system tells us.
-    """
-    if port == 0:
-        return free_port(host)
-    if not is_free(host, port):
-        raise Problem(
-            f"port {port} on {host} is taken{_by_whom(port)}",
-            f"stop that program, or set {variable} to another port (0: any free one)",
-        )
-    return port
+        Args:
+            host: address it will be bound to.
+            port: as set.
+            variable: the setting's environment variable, for the message.
+
+        Raises:
+            Problem: somebody else listens there (says who, where the system tells us), or two parts are
+                to have the same.
+        """
+        if port == 0:
+            return self.free(host)
+        if port in self._given:
+            raise Problem(
+                f"port {port} is given to two parts", f"set {variable} to another (0: any free one)"
+            )
+        if not is_free(host, port):
+            raise Problem(
+                f"port {port} on {host} is taken{_by_whom(port)}",
+                f"stop that program, or set {variable} to another port (0: any free one)",
+            )
+        self._given.add(port)
+        return port
 
 
 def listener(port: int) -> psutil.Process | None:

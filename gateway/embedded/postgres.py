@@ -21,7 +21,7 @@ from urllib.parse import quote
 import psycopg
 
 from gateway.embedded.account import Account, for_database
-from gateway.embedded.component import Launch, type_steps
+from gateway.embedded.component import Launch, StopSteps
 from gateway.embedded.home import Home
 from gateway.embedded.processes import end_all, working_in
 from gateway.problem import Problem
@@ -127,15 +127,22 @@ class Postgres:
     home: Home
     port: int
     name: str = "postgres"
+    once: bool = False
+    metrics: str | None = None
     patience_s: float = 300.0  # recovery after a crash may have 4 GB of log to read
     # Fast shutdown, then immediate (recovery at the next start), then the hard way.
-    stop_steps: type_steps = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+    stop_steps: StopSteps = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
     @property
     def dsn(self) -> str:
         """Connection string of our role. The password stands in the file that it names."""
         passfile = quote(str(self.home.secret_file("pgpass")), safe="")
         return f"postgresql://{ROLE}@{HOST}:{self.port}/{DATABASE}?passfile={passfile}"
+
+    @property
+    def announces(self) -> Mapping[str, str]:
+        """Its connection string."""
+        return {"database_dsn": self.dsn}
 
     @property
     def data(self) -> Path:
@@ -175,7 +182,7 @@ class Postgres:
         Raises:
             Problem: they can't be ended.
         """
-        left = list(working_in(self.data))
+        left = list(working_in(self.data, "postgres"))
         left = end_all(left, (signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 10.0))
         if left:
             pids = ", ".join(str(ref.pid) for ref in left)

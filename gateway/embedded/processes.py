@@ -85,13 +85,13 @@ def end_all(refs: Iterable[ProcessRef], *steps: tuple[signal.Signals, float]) ->
     return remaining
 
 
-def working_in(folder: Path) -> Iterator[ProcessRef]:
-    """Processes whose working directory is ``folder``: how a data directory's backends are recognised."""
+def working_in(folder: Path, program: str) -> Iterator[ProcessRef]:
+    """Processes of one program whose working directory is ``folder``: its own, whoever started them."""
     wanted = folder.resolve()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
-                if (entry / "cwd").readlink() == wanted:
+                if (entry / "cwd").readlink() == wanted and (entry / "exe").readlink().name == program:
                     ref = reference(int(entry.name))
                     if ref is not None:
                         yield ref
