@@ -71,12 +71,17 @@ class Batch(Protocol):
         ...
 
     async def acknowledge(self) -> None:
-        """Tell the broker, after the commit. Does nothing when the connection is another one by now."""
+        """Say that the batch is committed. The broker is told, unless the connection is another one by
+        now."""
         ...
 
 
 class Source(Protocol):
-    """A broker, seen from the pipeline. One batch is out at a time: commit it or rewind, then ask again."""
+    """A broker, seen from the pipeline.
+
+    The next batch may be asked for while one is still being recorded. Batches are committed and acknowledged
+    in the order in which they came; when one can't be, :meth:`rewind` takes back all that aren't.
+    """
 
     async def receive(self) -> Batch:
         """Wait for messages, at most 10 ms longer than for the first.
@@ -91,7 +96,8 @@ class Source(Protocol):
         ...
 
     async def rewind(self) -> None:
-        """Deliver again everything that was given out and not committed."""
+        """Deliver again everything that was given out and not acknowledged; forget the batches that are
+        out."""
         ...
 
     async def close(self) -> None:

@@ -1,0 +1,81 @@
+"""Step 4, fold: track + events -> track, milestones, work. Pure.
+
+Events after a track's head are folded here and now. An event at or before it is recorded all the same
+and leaves a re-fold as work, from its time on: the judge goes back to the last snapshot before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from operator import attrgetter
+from typing import Final
+
+from devices.observation import Observation
+from gateway.pipeline.load import Heard, Load
+from gateway.pipeline.tools import Tools
+from tracking.domain.tracks import DeviceEvents, Folded, due_us, fold_batch
+from tracking.domain.tracks.milestones import PASSED_GATE
+from tracking.store.record import SnapshotRow, WorkRow
+
+URGENT: Final = frozenset({PASSED_GATE})
+"""A truck stands at the barrier: the judge takes these before anything else."""
+
+_key: Final = attrgetter("time_us", "run", "seq")
+
+
+def fold(load: Load, tools: Tools) -> None:
+    """Fold all devices of the batch at once; leave their states, milestones, snapshots and work."""
+    folding: list[Heard] = []
+    events: list[DeviceEvents] = []
+    for heard in load.heard.values():
+        fresh = _after_head(load, heard)
+        if fresh:
+            folding.append(heard)
+            events.append(DeviceEvents(heard.state.track, heard.device.profile, fresh))
+    if not events:
+        return
+    folds = fold_batch(events, load.reference.places, tools.parameters)
+    for heard, item, folded in zip(folding, events, folds, strict=True):
+        _take(load, tools, heard, folded, len(item.observations))
+
+
+def _after_head(load: Load, heard: Heard) -> Sequence[Observation]:
+    """A device's new events after its track's head, in key order; what lies before becomes a re-fold."""
+    fresh = in_order(heard.events)
+    if not fresh:
+        return fresh
+    head = heard.state.track.head
+    if _key(fresh[0]) > head:
+        return fresh
+    first_us = fresh[0].time_us
+    load.work.append(WorkRow("refold", heard.device.device_id, first_us))
+    after = [event for event in fresh if _key(event) > head]
+    load.late_events += len(fresh) - len(after)
+    return after
+
+
+def in_order(events: Sequence[Observation]) -> Sequence[Observation]:
+    """Events in key order. They nearly always are already."""
+    if all(one.time_us < next_one.time_us for one, next_one in pairwise(events)):
+        return events
+    return sorted(events, key=_key)
+
+
+def _take(load: Load, tools: Tools, heard: Heard, folded: Folded, count: int) -> None:
+    state, device_id = heard.state, heard.device.device_id
+    state.track = folded.track
+    state.since_snapshot += count
+    if state.since_snapshot >= tools.limits.snapshot_every:
+        state.since_snapshot = 0
+        load.snapshots.append(SnapshotRow(device_id, *folded.track.head, folded.track.encode()))
+    if folded.milestones:
+        load.milestones += [(device_id, milestone) for milestone in folded.milestones]
+        changed_us = min(milestone.time_us for milestone in folded.milestones)
+        urgent = any(milestone.kind in URGENT for milestone in folded.milestones)
+        load.work.append(WorkRow("device", device_id, changed_us, None, urgent))
+    if not state.due_armed:
+        due = due_us(folded.track, heard.device.profile, tools.parameters)
+        if due is not None:
+            state.due_armed = True
+            load.work.append(WorkRow("device_due", device_id, due, due + tools.limits.silence_grace_us))

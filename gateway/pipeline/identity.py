@@ -1,0 +1,166 @@
+"""Which events are new, which were recorded before, and which use a number that another event has. Pure.
+
+(device, run, seq) names an event. The same name with the same bytes is the event again; with other bytes
+it is ``seq_reused``. A number that was rejected is heard too, and its event, sent again, is rejected
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from devices.observation import ID_RUN, Observation
+from gateway.pipeline.load import Heard, Load, Refused, event_key
+from tracking.domain.tracks import ranges
+from tracking.store.record import Claim, GapRow, Precedent
+
+SEQ_REUSED: Final = "seq_reused"
+
+
+def counts_on(heard: Heard) -> bool:
+    """Whether a device's numbers all lie behind what is in, one above the other: then all are new.
+
+    It nearly always is so, and costs nothing to find out.
+    """
+    if not heard.events:
+        return True
+    run = heard.events[0].run
+    if run == ID_RUN:
+        return False
+    known = heard.state.ranges.get(run)
+    last = known[-1][1] if known else -1
+    for event in heard.events:
+        if event.seq <= last or event.run != run:
+            return False
+        last = event.seq
+    return True
+
+
+def claims(load: Load, doubtful: Iterable[Heard]) -> list[Claim]:
+    """The events that may be recorded already: their number is in, or they are named by an id.
+
+    ``Claim.place`` counts the events of ``doubtful`` in order.
+    """
+    found = []
+    place = -1
+    for heard in doubtful:
+        for event, index in zip(heard.events, heard.origins, strict=True):
+            place += 1
+            if event.id is not None or ranges.contains(heard.state.ranges.get(event.run, []), event.seq):
+                key = event_key(load.messages[index].topic, event.run, event.seq, event.raw)
+                found.append(
+                    Claim(
+                        place,
+                        heard.device.device_id,
+                        event.time_us,
+                        event.run,
+                        event.seq,
+                        event.id,
+                        event.raw,
+                        key,
+                    )
+                )
+    return found
+
+
+def sort_out(
+    load: Load,
+    doubtful: Iterable[Heard],
+    precedents: Mapping[int, Precedent],
+    was_rejected: Callable[[int], bool],
+) -> None:
+    """Leave in ``events`` what is new; move what was recorded before to ``again``; reject the rest.
+
+    Args:
+        precedents: what is recorded under each claim, by place.
+        was_rejected: whether an event of a replay, by place, only has its own rejection against it.
+    """
+    place = -1
+    for heard in doubtful:
+        events, origins = heard.events, heard.origins
+        heard.events, heard.origins = [], []
+        firsts: dict[tuple[int, int], Observation] = {}
+        for event, index in zip(events, origins, strict=True):
+            place += 1
+            first = firsts.get((event.run, event.seq))
+            if first is not None:
+                verdict = "again" if first.raw == event.raw else SEQ_REUSED
+            else:
+                verdict = _verdict(event, precedents.get(place), was_rejected(place))
+            if verdict == "new":
+                firsts[event.run, event.seq] = event
+                heard.events.append(event)
+                heard.origins.append(index)
+            elif verdict == "again":
+                heard.again.append(event)
+            elif verdict == SEQ_REUSED:
+                detail = f"run {event.run}, seq {event.seq} was recorded with other content"
+                load.reject_observation(index, heard.device, SEQ_REUSED, detail, event)
+            else:
+                load.refused_messages.add(index)
+                refused = Refused(event.run, event.seq, event.id, verdict, "rejected before")
+                heard.refused.append(refused)
+
+
+def _verdict(event: Observation, precedent: Precedent | None, was_rejected: bool) -> str:
+    """``new``, ``again``, ``seq_reused``, or the reason for which this very event was rejected before."""
+    if precedent is None:
+        return "new"
+    if precedent.same:
+        return "again"
+    if precedent.other:
+        return SEQ_REUSED
+    if was_rejected:
+        return "new"
+    if precedent.reason is not None:
+        return precedent.reason
+    # An id without a precedent is new. A number that is in, but not at this time: another event has it.
+    return "new" if event.id is not None else SEQ_REUSED
+
+
+def hear(load: Load, heard: Heard) -> None:
+    """Put new and refused numbers into the device's ranges, and note the gaps that this opens or fills."""
+    runs: dict[int, list[int]] = {}
+    for event in heard.events:
+        if event.run != ID_RUN:
+            runs.setdefault(event.run, []).append(event.seq)
+    for refused in heard.refused:
+        if refused.run != ID_RUN:
+            runs.setdefault(refused.run, []).append(refused.seq)
+    state = heard.state
+    for run, numbers in runs.items():
+        before = state.ranges.get(run, [])
+        after = before
+        for first, last in stretches(numbers):
+            after = ranges.add(after, first, last)
+        state.ranges[run] = after
+        if len(before) > 1 or len(after) > 1:
+            _note_gaps(load, heard.device.device_id, run, ranges.gaps(before), ranges.gaps(after))
+
+
+def stretches(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Numbers as closed intervals: sorted, disjoint, as few as possible."""
+    ordered = sorted(numbers)
+    first = last = ordered[0]
+    found = []
+    for number in ordered[1:]:
+        if number > last + 1:
+            found.append((first, last))
+            first = number
+        last = number
+    return [*found, (first, last)]
+
+
+def _note_gaps(
+    load: Load, device_id: int, run: int, before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]]
+) -> None:
+    """A gap is named by its first number: it may end earlier than it did, and then it is still the same."""
+    if before == after:
+        return
+    known, still = set(before), set(after)
+    firsts = {first for first, _ in after}
+    load.opened_gaps += [GapRow(device_id, run, *gap) for gap in after if gap not in known]
+    load.filled_gaps += [
+        GapRow(device_id, run, *gap) for gap in before if gap not in still and gap[0] not in firsts
+    ]

@@ -1,0 +1,188 @@
+"""What travels the road: one batch, and what each step has found out about it.
+
+A load is made afresh for every attempt, so a step never meets what a failed attempt left behind. Most is
+kept per device, because a device is what is locked, recognised, folded and answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+from msgspec import Struct
+
+from devices.observation import Observation
+from gateway.pipeline.batch import Batch, Message
+from gateway.pipeline.reference import Device, Reference
+from tracking.domain.tracks import DeviceState, Milestone
+from tracking.store.record import GapRow, NoteRow, RejectionRow, SnapshotRow, WorkRow
+
+NATIVE: Final = "native"
+
+
+class Refused(Struct, frozen=True, gc=False):
+    """A number or id that couldn't be taken, for the receipt. Numbers count as heard all the same."""
+
+    run: int
+    seq: int
+    id: str | None
+    reason: str
+    detail: str
+
+
+class Replay(Struct, frozen=True):
+    """What a batch of rejections that are tried again says about itself.
+
+    Attributes:
+        rejection_ids: the rejection that each of the batch's messages was, in order.
+        trust_time: take the events' times as they stand, far ahead or long past.
+    """
+
+    rejection_ids: Sequence[int]
+    trust_time: bool = False
+
+
+@dataclass(slots=True)
+class Heard:
+    """Everything that one device says in a batch.
+
+    Attributes:
+        events: in order of arrival; from ``resolve`` on only those that are new.
+        origins: the index of the message that each of them came in, parallel to ``events``.
+        again: events that were recorded before: answered again, and nothing else.
+        refused: numbers and ids that couldn't be taken.
+        state: locked and read by ``resolve``, moved on by ``resolve`` (numbers) and ``fold`` (the track).
+    """
+
+    device: Device
+    events: list[Observation] = field(default_factory=list)
+    origins: list[int] = field(default_factory=list)
+    again: list[Observation] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    state: DeviceState = field(default_factory=DeviceState)
+
+
+@dataclass(slots=True)
+class Load:
+    """A batch on the road, and what the steps have made of it.
+
+    Attributes:
+        now_us: this attempt's time, for ``recorded_at``: the only clock that the steps know.
+        poison: messages that broke an earlier attempt, by index, with what they broke it with.
+        unknown: messages of no registered device, by index; set by ``decode``, rejected by ``admit``.
+        heard: what each device says, by device id.
+        rejections: by key, so that a repeat within the batch is one, too.
+        refused_messages: messages of which at least one event couldn't be taken, by index.
+        late_us: events from before this moment take the slow path into the record.
+        late_events: new events that lie at or before their track's head: recorded, and left to a re-fold.
+    """
+
+    batch: Batch
+    messages: Sequence[Message]
+    reference: Reference
+    now_us: int
+    poison: Mapping[int, str] = field(default_factory=dict)
+    replay: Replay | None = None
+
+    unknown: list[int] = field(default_factory=list)
+    heard: dict[int, Heard] = field(default_factory=dict)
+    rejections: dict[bytes, RejectionRow] = field(default_factory=dict)
+    refused_messages: set[int] = field(default_factory=set)
+    notes: list[NoteRow] = field(default_factory=list)
+    late_us: int = 0
+    late_events: int = 0
+    opened_gaps: list[GapRow] = field(default_factory=list)
+    filled_gaps: list[GapRow] = field(default_factory=list)
+    milestones: list[tuple[int, Milestone]] = field(default_factory=list)
+    snapshots: list[SnapshotRow] = field(default_factory=list)
+    work: list[WorkRow] = field(default_factory=list)
+
+    def heard_of(self, device: Device) -> Heard:
+        """What this device says in the batch, to add to."""
+        heard = self.heard.get(device.device_id)
+        if heard is None:
+            heard = self.heard[device.device_id] = Heard(device)
+        return heard
+
+    def times_us(self) -> list[int]:
+        """The event times of everything that may be recorded."""
+        return [event.time_us for heard in self.heard.values() for event in heard.events]
+
+    def reject_message(self, index: int, reason: str, detail: str, device: Device | None = None) -> None:
+        """Keep a message whole: nothing of it can be read or taken."""
+        message = self.messages[index]
+        self.refused_messages.add(index)
+        key = message_key(message.topic, message.payload)
+        self.rejections[key] = RejectionRow(
+            key=key,
+            topic=message.topic,
+            payload=message.payload,
+            properties=message.properties,
+            reason=reason,
+            detail=detail,
+            device_id=device.device_id if device else None,
+            run=None,
+            seq=None,
+            received_us=message.received_us,
+        )
+
+    def reject_event(
+        self,
+        index: int,
+        device: Device,
+        reason: str,
+        detail: str,
+        *,
+        raw: bytes,
+        run: int | None,
+        seq: int | None,
+        id: str | None,  # noqa: A002 - the wire's own word
+    ) -> None:
+        """Keep one event of a message. A dialect whose events can't be sent alone keeps the message
+        whole."""
+        message = self.messages[index]
+        self.refused_messages.add(index)
+        if run is not None and seq is not None:
+            self.heard_of(device).refused.append(Refused(run, seq, id, reason, detail))
+            key = event_key(message.topic, run, seq, raw)
+        else:
+            key = message_key(message.topic, raw)
+        self.rejections[key] = RejectionRow(
+            key=key,
+            topic=message.topic,
+            payload=raw if device.dialect == NATIVE else message.payload,
+            properties=message.properties,
+            reason=reason,
+            detail=detail,
+            device_id=device.device_id,
+            run=run,
+            seq=seq,
+            received_us=message.received_us,
+        )
+
+    def reject_observation(
+        self, index: int, device: Device, reason: str, detail: str, observation: Observation
+    ) -> None:
+        """Keep an event that could be read but can't be taken."""
+        self.reject_event(
+            index,
+            device,
+            reason,
+            detail,
+            raw=observation.raw,
+            run=observation.run,
+            seq=observation.seq,
+            id=observation.id,
+        )
+
+
+def message_key(topic: str, payload: bytes) -> bytes:
+    """The identity of a rejection without a number: the same bytes on the same topic are one rejection."""
+    return sha256(b"\x00".join((b"message", topic.encode(), payload))).digest()
+
+
+def event_key(topic: str, run: int, seq: int, raw: bytes) -> bytes:
+    """The identity of a rejected event. Its bytes belong to it: a number sent with others is kept, too."""
+    return sha256(b"\x00".join((b"event", topic.encode(), b"%d" % run, b"%d" % seq, raw))).digest()

@@ -1,0 +1,73 @@
+"""What the road must know of the world to judge a batch: devices and places, as of one revision.
+
+A reference is read whole and never changed. ``resolve`` holds the revision under a shared lock; when it has
+moved since this one was read, the batch starts again with a fresh one, so none commits against what it
+did not see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from devices.observation import Datum, micros
+from devices.topics import events_topic
+from tracking.domain.places import Area, PlaceIndex
+from tracking.domain.tracks import Profile
+from tracking.store import record, registry
+from tracking.store.database import Connection
+
+
+class Device(Struct, frozen=True, gc=False):
+    """A registered device.
+
+    Attributes:
+        name: ``SIP/TRK-001``.
+        dialect: key of ``devices.codecs.CODECS``.
+        datum: what its coordinates are given in, unless an event says otherwise.
+        revoked_us: broker time from which it may report no longer.
+    """
+
+    device_id: int
+    name: str
+    dialect: str
+    datum: Datum
+    profile: Profile
+    revoked_us: int | None = None
+
+
+class Reference(Struct, frozen=True):
+    """Devices by the topic of their events, and places, at one revision."""
+
+    revision: int
+    devices: Mapping[str, Device]
+    places: PlaceIndex
+
+
+def read_reference(conn: Connection) -> Reference:
+    """Read everything anew, while editors wait: the revision and what it stands for belong together."""
+    with conn.transaction():
+        revision = record.hold_reference(conn)
+        devices = {events_topic(row.name): _device(row) for row in record.devices(conn)}
+        areas = [
+            Area.from_geojson(
+                row["geometry"],
+                code=row["code"],
+                kind=row["kind"],
+                park=row["park"],
+                valid_from_us=micros(row["valid_from"]),
+                valid_to_us=None if row["valid_to"] is None else micros(row["valid_to"]),
+                tolerance_m=row["tolerance_m"],
+                properties=row["properties"],
+                revision=row["revision"],
+            )
+            for row in registry.all_areas(conn)
+        ]
+    return Reference(revision, devices, PlaceIndex(areas, revision))
+
+
+def _device(row: record.DeviceRow) -> Device:
+    revoked_us = None if row.revoked_at is None else micros(row.revoked_at)
+    profile = Profile(row.expected_every_s)
+    return Device(row.device_id, row.name, row.dialect, Datum(row.datum), profile, revoked_us)
