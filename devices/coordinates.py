@@ -1,8 +1,9 @@
 """GCJ-02 and BD-09 to and from WGS-84, in degrees.
 
-GCJ-02 (火星坐标) shifts a WGS-84 position inside China by 100 to 700 m, by a smooth function of the position;
+GCJ-02 (火星坐标) shifts a WGS-84 position inside China by up to 715 m, by a smooth function of the position;
 BD-09 shifts GCJ-02 once more. The forward functions are closed; the inverses are found by iteration, to well
-under 0.1 m. Outside the rectangle that the published algorithm calls China nothing is shifted.
+under 0.1 m. Outside the rectangle that the published algorithm calls China nothing is shifted; within a
+kilometre of its edge, far from any park, two places share one answer.
 
 Source: the algorithm as published many times since 2013, on the Krasovsky 1940 ellipsoid; written anew.
 """
@@ -59,16 +60,18 @@ def gcj02_to_wgs84(lon: float, lat: float) -> tuple[float, float]:
 
 def gcj02_to_bd09(lon: float, lat: float) -> tuple[float, float]:
     """Baidu's further shift: a rotation and stretch, then a constant offset."""
-    radius = sqrt(lon * lon + lat * lat) + 0.00002 * sin(lat * _BAIDU)
-    angle = atan2(lat, lon) + 0.000003 * cos(lon * _BAIDU)
-    return radius * cos(angle) + 0.0065, radius * sin(angle) + 0.006
+    if not _in_china(lon, lat):
+        return lon, lat
+    return _turn(lon, lat)
 
 
 def bd09_to_gcj02(lon: float, lat: float) -> tuple[float, float]:
     """Undo Baidu's shift, by iteration."""
+    if not _in_china(lon, lat):
+        return lon, lat
     guess_lon, guess_lat = lon - 0.0065, lat - 0.006
     for _ in range(_MAX_STEPS):
-        there_lon, there_lat = gcj02_to_bd09(guess_lon, guess_lat)
+        there_lon, there_lat = _turn(guess_lon, guess_lat)
         off_lon, off_lat = lon - there_lon, lat - there_lat
         guess_lon += off_lon
         guess_lat += off_lat
@@ -79,6 +82,12 @@ def bd09_to_gcj02(lon: float, lat: float) -> tuple[float, float]:
 
 def _in_china(lon: float, lat: float) -> bool:
     return _WEST <= lon <= _EAST and _SOUTH <= lat <= _NORTH
+
+
+def _turn(lon: float, lat: float) -> tuple[float, float]:
+    radius = sqrt(lon * lon + lat * lat) + 0.00002 * sin(lat * _BAIDU)
+    angle = atan2(lat, lon) + 0.000003 * cos(lon * _BAIDU)
+    return radius * cos(angle) + 0.0065, radius * sin(angle) + 0.006
 
 
 def _shift(lon: float, lat: float) -> tuple[float, float]:

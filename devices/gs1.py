@@ -200,7 +200,7 @@ def _of_epc(scheme: str, body: str) -> dict[str, str] | None:
         return None
     ai, qualifier = _NUMBERED_EPC[scheme]
     prefix, reference, serial, *_ = [*(unquote(part) for part in body.split(".", 2)), "", ""]
-    if not _is_digits(prefix + reference) or bool(serial) is (qualifier is None):
+    if "." not in body or not _is_digits(prefix + reference) or bool(serial) is (qualifier is None):
         raise ValueError(f"EPC URI urn:epc:id:{scheme}:{body} is not complete")
     number = reference[:1] + prefix + reference[1:] if ai in ("00", "01") else prefix + reference
     number += check_digit(number)
