@@ -183,7 +183,9 @@ class Postgres:
             Problem: they can't be ended.
         """
         left = list(working_in(self.data, "postgres"))
-        left = end_all(left, (signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 10.0))
+        postmaster = [ref for ref in left if ref.pid == self._postmaster()]
+        end_all(postmaster, (signal.SIGINT, 5.0))
+        left = end_all(left, (signal.SIGQUIT, 2.0), (signal.SIGKILL, 10.0))
         if left:
             pids = ", ".join(str(ref.pid) for ref in left)
             raise Problem(
@@ -191,6 +193,13 @@ class Postgres:
             )
         # Nobody works here, so the file is stale, even if its pid belongs to somebody else by now.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _postmaster(self) -> int | None:
+        """The pid in the cluster's pid file, whoever has it now."""
+        try:
+            return int((self.data / "postmaster.pid").read_text().split(maxsplit=1)[0])
+        except (FileNotFoundError, ValueError, IndexError):
+            return None
 
     def _settle(self) -> None:
         """Decide where the data stand: in the home, or, when its user can't reach that, under /var/lib."""

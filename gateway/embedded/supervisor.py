@@ -120,6 +120,7 @@ class Supervisor:
                     )
                 case State.DONE:
                     log.info(f"{child.name} done", seconds=round(child.took_s, 1))
+                    self._announce()
                 case State.DEAD:
                     log.warning(f"{child.name} died: {child.why}", restart_in_s=round(child.backoff_s, 1))
                     for line in child.last_words().splitlines():
