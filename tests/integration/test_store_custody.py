@@ -12,6 +12,7 @@ from tests.support.rows import NOON, add_devices
 from tracking.store import alerts, findings, history, outbox, work
 from tracking.store.database import OUTBOX_CHANNEL, Connection, connect
 from tracking.store.findings import FindingRow
+from tracking.store.observations import Key
 from tracking.store.outbox import Outgoing
 
 MINUTE = timedelta(minutes=1)
@@ -214,12 +215,13 @@ class TestHistory:
             )
             conn.execute(
                 "insert into milestones"
-                " (device_id, time, kind, at_time, at_run, at_seq, fold_version, recorded_at) values (%s, %s, 'entered', %s, 1, %s, 1, %s)",
+                " (device_id, time, kind, at_time, at_run, at_seq, fold_version, recorded_at)"
+                " values (%s, %s, 'entered', %s, 1, %s, 1, %s)",
                 (device_id, NOON, NOON + seq * MINUTE, seq, NOON),
             )
         return device_id
 
-    def key(self, seq: int) -> history.Key:
+    def key(self, seq: int) -> Key:
         return (NOON + seq * MINUTE, 1, seq)
 
     def test_snapshots_around_a_key(self, conn: Connection, device: int) -> None:
