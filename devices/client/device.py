@@ -122,6 +122,7 @@ class Device:
         self._own_loop = Loop() if loop is None else None
         self._loop = loop or self._own_loop or Loop()
         self._pacing = Pacing()
+        self._highest_sent = 0
         self._under_way = 0
         self._acknowledged_at = 0.0
         self._quiet = threading.Event()
@@ -272,10 +273,11 @@ class Device:
     def pump(self, now: float) -> float:
         """Send what is due: what was asked for, what seems lost, what is new, in this order."""
         while self._under_way < INFLIGHT:
-            events, again = self._next(now)
+            events = self._next(now)
             if not events or not self._send(events, now):
                 break
-            self.counts.sent_again += len(events) if again else 0
+            self.counts.sent_again += sum(event.seq <= self._highest_sent for event in events)
+            self._highest_sent = max(self._highest_sent, events[-1].seq)
         stuck_at = self._acknowledged_at + ACKNOWLEDGE_WITHIN_S if self._under_way else float("inf")
         if now >= stuck_at:
             self._link.restart("the broker acknowledges nothing")
@@ -283,17 +285,17 @@ class Device:
         due = self._pacing.due()
         return stuck_at if due is None or self._under_way >= INFLIGHT else min(stuck_at, due)
 
-    def _next(self, now: float) -> tuple[list[Stored], bool]:
+    def _next(self, now: float) -> list[Stored]:
         asked = self._commands.next_asked(self._pacing.chunk)
         if asked:
-            return asked, True
+            return asked
         lost = self._pacing.again(now)
         if lost:
             found = self._outbox.pick(lost)
             self._pacing.forget(set(lost).difference(event.seq for event in found))
-            return found, True
+            return found
         room = min(self._pacing.room, self._pacing.chunk)
-        return (self._outbox.after(self._pacing.newest, room) if room > 0 else []), False
+        return self._outbox.after(self._pacing.newest, room) if room > 0 else []
 
     def _send(self, events: list[Stored], now: float) -> bool:
         for part in _parts(events):

@@ -132,7 +132,8 @@ def test_a_fact_is_written_without_what_is_not_known() -> None:
     assert tail(Position(lon=120.5, lat=31.25)) == b'"type":"position","lon":120.5,"lat":31.25}'
     fact = Gate("G-SIPE-N1", "1", direction=Direction.IN, plate="苏E1289K", pass_number="Z1")
     assert json.loads(b"{" + tail(fact)) == {
-        "type": "gate", "gate": "G-SIPE-N1", "lane": "1", "direction": "in", "plate": "苏E1289K", "pass": "Z1",
+        "type": "gate", "gate": "G-SIPE-N1", "lane": "1", "direction": "in",
+        "plate": "苏E1289K", "pass": "Z1",
     }  # fmt: skip
 
 
