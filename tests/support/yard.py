@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+from devices.observation import micros
 from tracking.domain.custody import terms as terms_
 from tracking.domain.custody.facts import (
     AreaRevision,
@@ -87,8 +88,8 @@ class Truck:
         return self._tells("left", zone, at)
 
     def crosses(self, zone: str, *, at: str, until: str, certain: bool = True) -> Self:
-        self.reports(at=until)
-        return self._tells("crossed", zone, at, certain=certain, until=clock(until))
+        before, after = ([micros(clock(time)), 1, 0] for time in (at, until))
+        return self._tells("crossed", zone, until, certain=certain, before=before, after=after)
 
     def strays(self, corridor: str, *, at: str) -> Self:
         return self._tells("strayed", corridor, at)
@@ -106,7 +107,8 @@ class Truck:
         begun = clock(since)
         self.reports(at=since)
         due = begun + timedelta(seconds=5 * self.every_s)
-        self.milestones.append(Milestone(due, "silent", None, {}, (due, -1, -1)))
+        detail = {"last_heard": [micros(begun), 1, 0], "after_s": 5.0 * self.every_s}
+        self.milestones.append(Milestone(due, "silent", None, detail, (due, -1, -1)))
         return self if until is None else self._tells("heard", None, until)
 
     def paused(self, *, since: str, until: str) -> Self:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 from tracking.store.arrays import int8s
 from tracking.store.database import Connection, queries
@@ -16,6 +16,7 @@ from tracking.store.database import Connection, queries
 SQL: Final = queries("work")
 
 WorkKind: TypeAlias = Literal["refold", "device", "shipment", "device_due", "shipment_due"]
+KINDS: Final[tuple[WorkKind, ...]] = get_args(WorkKind)
 DueKind: TypeAlias = Literal["device_due", "shipment_due"]
 
 
@@ -37,16 +38,23 @@ class Backlog(NamedTuple):
     urgent: int
 
 
-def take(conn: Connection, watermark: datetime | None, *, limit: int = 200) -> list[Work]:
+def take(
+    conn: Connection,
+    watermark: datetime | None,
+    *,
+    kinds: Sequence[WorkKind] = KINDS,
+    limit: int = 200,
+) -> list[Work]:
     """Take ready work, urgent first, oldest first; other judges pass it over.
 
     Args:
         conn: within the judging's transaction.
         watermark: due rows up to it are ready; None: only what doesn't wait for a moment.
+        kinds: what to take; a judge may leave re-folds to another.
         limit: rows at most. All ready rows of a device or shipment that is taken come along, beyond the
             limit, so that many changes of one are one judging.
     """
-    found = conn.execute(SQL["take"], {"watermark": watermark, "limit": limit})
+    found = conn.execute(SQL["take"], {"watermark": watermark, "limit": limit, "kinds": list(kinds)})
     return [Work._make(row) for row in found]
 
 

@@ -16,6 +16,9 @@ from tracking.domain.custody.terms import Terms
 
 PRIMARY: Final = "primary"
 
+READ_KINDS: Final = ("entered", "left", "crossed", "strayed", "returned", "silent", "heard")
+"""Kinds of milestones that some rule or the legs read; the gatherer brings no others."""
+
 FORBIDDEN_KINDS: Final = frozenset({"layby_forbidden", "restricted"})
 """Kinds of zones where goods under customs control may not be, unless the terms name the zone."""
 

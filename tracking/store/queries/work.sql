@@ -7,7 +7,7 @@ with first as materialized (
     from (
         select kind, key
         from work
-        where due_at <= coalesce(%(watermark)s::timestamptz, '-infinity')
+        where due_at <= coalesce(%(watermark)s::timestamptz, '-infinity') and kind = any(%(kinds)s)
         order by urgent desc, due_at, work_id
         limit %(limit)s
         for update skip locked

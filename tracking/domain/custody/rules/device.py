@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from devices.observation import moment
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.facts import PRIMARY, Carriage, Silence
 from tracking.domain.custody.intervals import overlap
@@ -31,8 +32,8 @@ class GapWindow(Struct, frozen=True):
 
     Attributes:
         device: its name.
-        begins: first moment of interest; the observation before it counts too.
-        ends: last moment of interest; None: up to the newest.
+        begins: silences that begin from here on.
+        ends: and before this moment; None: up to the newest.
         longer_than_s: seconds between two observations that count as a silence.
     """
 
@@ -66,7 +67,7 @@ def device_silent(case: Case, limits: SilenceLimits) -> Iterator[Verdict]:
     for carriage in case.facts.carriages:
         if carriage.role != PRIMARY:
             continue
-        for silence in silences(carriage, limits):
+        for silence in silences(carriage):
             limit_s = _limit_s(carriage, case.legs, silence.last_heard, limits)
             due = silence.last_heard + timedelta(seconds=limit_s)
             if silence.heard is None and due > case.until:
@@ -93,14 +94,13 @@ def device_silent(case: Case, limits: SilenceLimits) -> Iterator[Verdict]:
             )
 
 
-def silences(carriage: Carriage, limits: SilenceLimits) -> list[Silence]:
+def silences(carriage: Carriage) -> list[Silence]:
     """Every silence that the facts tell of, in order; the last one may still last."""
-    usual = timedelta(seconds=limits.factor * carriage.expected_every_s)
     found: dict[datetime, Silence] = {}
     since: datetime | None = None
     for milestone in carriage.milestones:
         if milestone.kind == "silent":
-            since = milestone.time - usual
+            since = moment(milestone.detail["last_heard"][0])
         elif milestone.kind == "heard" and since is not None:
             found[since] = Silence(since, milestone.time)
             since = None

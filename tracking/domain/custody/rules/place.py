@@ -12,7 +12,7 @@ from devices.observation import moment
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.course import ON, Stretch
 from tracking.domain.custody.facts import FORBIDDEN_KINDS, Facts, Milestone
-from tracking.domain.custody.intervals import Interval, overlap, united
+from tracking.domain.custody.intervals import Interval, earlier, overlap, united
 from tracking.domain.custody.legs import Span, corridor_of
 from tracking.domain.custody.rules.registry import rule
 from tracking.domain.custody.verdicts import Outcome, Severity, Verdict, cite
@@ -111,8 +111,8 @@ def _deviations(
         since, cited = begins, (at_first,)
     elif at_first is None or not ON[at_first.kind]:
         known = (*span.milestones, *((at_first,) if at_first is not None else ()))
-        back = next((m.time for m in later if ON[m.kind]), ends)
-        confirmed = back if back is not None else stretch.carriage.last_fix
+        back = next((m.time for m in later if ON[m.kind]), None)
+        confirmed = back if back is not None else earlier(ends, stretch.carriage.last_fix)
         if confirmed is not None and confirmed - begins >= timedelta(seconds=limits.min_duration_s):
             since, cited = begins, known
     for milestone in later:
@@ -237,8 +237,7 @@ def _visits(facts: Facts) -> Iterator[_Visit]:
 
 def _crossing(milestone: Milestone) -> Interval:
     """From the last fix before the zone to the first one behind it."""
-    until_us = milestone.detail.get("until_us")
-    return (milestone.time, milestone.time if until_us is None else moment(until_us))
+    return (moment(milestone.detail["before"][0]), moment(milestone.detail["after"][0]))
 
 
 def _is_forbidden(zone: str, at: datetime, facts: Facts, limits: ForbiddenLimits) -> bool:

@@ -1,0 +1,127 @@
+"""Rows to facts. Which device an observation is about is decided here, by intervals, each time anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+
+import msgspec
+
+from devices.observation import moment
+from tracking.domain.custody.facts import (
+    AreaRevision,
+    Carriage,
+    Facts,
+    Milestone,
+    Silence,
+    TermsRevision,
+)
+from tracking.domain.custody.judge import windows
+from tracking.domain.custody.terms import Terms, parse
+from tracking.domain.tracks import DeviceState
+from tracking.store import judging
+from tracking.store.database import Connection
+from tracking.store.judging import CarriageRow, MilestoneRow, ShipmentRow, TermsRow
+
+
+def gather(
+    conn: Connection,
+    shipments: Sequence[ShipmentRow],
+    areas: Mapping[str, tuple[AreaRevision, ...]],
+    until: datetime,
+) -> dict[int, Facts]:
+    """The facts of locked shipments, by shipment id, in a handful of statements for all of them.
+
+    Args:
+        conn: within the judging's transaction.
+        shipments: what is to be judged.
+        areas: what areas are.
+        until: the watermark, which was read before anything else.
+    """
+    ids = [shipment.shipment_id for shipment in shipments]
+    terms: dict[int, list[TermsRow]] = {}
+    for row in judging.terms_of(conn, ids):
+        terms.setdefault(row.shipment_id, []).append(row)
+    rows = judging.carriages_of(conn, ids)
+    told: dict[int, list[MilestoneRow]] = {}
+    for milestone in judging.milestones_of(conn, rows):
+        told.setdefault(milestone.place, []).append(milestone)
+    carriages: dict[int, list[tuple[CarriageRow, Carriage]]] = {}
+    for place, carrier in enumerate(rows):
+        carriage = _carriage(carrier, told.get(place, []))
+        carriages.setdefault(carrier.shipment_id, []).append((carrier, carriage))
+    return {
+        shipment.shipment_id: _facts(
+            conn,
+            shipment,
+            terms.get(shipment.shipment_id, []),
+            carriages.get(shipment.shipment_id, []),
+            areas,
+            until,
+        )
+        for shipment in shipments
+    }
+
+
+def _facts(
+    conn: Connection,
+    shipment: ShipmentRow,
+    terms: Sequence[TermsRow],
+    carriages: Sequence[tuple[CarriageRow, Carriage]],
+    areas: Mapping[str, tuple[AreaRevision, ...]],
+    until: datetime,
+) -> Facts:
+    facts = Facts(
+        shipment=shipment.number,
+        terms=tuple(
+            TermsRevision(row.revision, row.valid_from, _terms(msgspec.json.encode(row.body)))
+            for row in terms
+        ),
+        carriages=tuple(carriage for _, carriage in carriages),
+        areas=areas,
+        closed_at=shipment.closed_at,
+    )
+    asked = windows(facts, until)
+    if not asked:
+        return facts
+    measured: dict[str, list[Silence]] = {}
+    ids = {row.device: row.device_id for row, _ in carriages}
+    for window in asked:
+        found = judging.gaps(conn, ids[window.device], window.begins, window.ends, window.longer_than_s)
+        measured.setdefault(window.device, []).extend(Silence(*gap) for gap in found)
+    return msgspec.structs.replace(
+        facts,
+        carriages=tuple(
+            msgspec.structs.replace(
+                carriage, gaps=tuple(sorted(set(measured.get(carriage.device, [])), key=_since))
+            )
+            for carriage in facts.carriages
+        ),
+    )
+
+
+def _carriage(row: CarriageRow, milestones: Sequence[MilestoneRow]) -> Carriage:
+    track = DeviceState.decode(row.state).track if row.state is not None else None
+    return Carriage(
+        device=row.device,
+        role=row.role,
+        expected_every_s=row.expected_every_s,
+        begins=row.begins,
+        ends=row.ends,
+        last_heard=None if track is None or track.heard is None else moment(track.heard[0]),
+        last_fix=None if track is None or track.fix is None else moment(track.fix.time_us),
+        milestones=tuple(
+            Milestone(m.time, m.kind, m.area, m.detail, (m.at_time, m.at_run, m.at_seq)) for m in milestones
+        ),
+    )
+
+
+def _since(silence: Silence) -> datetime:
+    return silence.last_heard
+
+
+@lru_cache(maxsize=4096)
+def _terms(body: bytes) -> Terms:
+    """Terms are parsed once for all shipments that have the same."""
+    return parse(body)

@@ -1,0 +1,91 @@
+"""Zones and corridors as of one revision of the reference data, and what happens when they change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from msgspec import Struct
+
+from devices.observation import micros
+from tracking.domain.custody.facts import AreaRevision
+from tracking.domain.places import Area, PlaceIndex
+from tracking.store import judging, record, registry
+from tracking.store.database import Connection
+
+
+class Progress(Struct, frozen=True):
+    """How far a change of places has been carried into the tracks.
+
+    Attributes:
+        waiting: devices that are still to be folded again.
+    """
+
+    waiting: int
+
+
+class Areas:
+    """What areas are, kept until the reference data change. One a thread."""
+
+    def __init__(self) -> None:
+        self._revision: int | None = None
+        self._areas: Mapping[str, tuple[AreaRevision, ...]] = {}
+
+    def current(self, conn: Connection) -> Mapping[str, tuple[AreaRevision, ...]]:
+        """Revisions by code. An editor's change has left work, so judging by the one before is made good."""
+        revision = judging.reference_revision(conn)
+        if revision != self._revision:
+            found: dict[str, list[AreaRevision]] = {}
+            for row in judging.area_revisions(conn):
+                found.setdefault(row.code, []).append(AreaRevision(**row._asdict()))
+            self._areas = {code: tuple(revisions) for code, revisions in found.items()}
+            self._revision = revision
+        return self._areas
+
+
+class Places:
+    """The spatial index, kept until the reference data change. One a thread."""
+
+    def __init__(self) -> None:
+        self._index: PlaceIndex | None = None
+
+    def held(self, conn: Connection) -> PlaceIndex:
+        """The index of the revision that stays in force until this transaction ends: editors wait for it."""
+        revision = record.hold_reference(conn)
+        if self._index is None or self._index.revision != revision:
+            self._index = PlaceIndex([_area(row) for row in registry.all_areas(conn)], revision)
+        return self._index
+
+
+def replan_after_place_change(conn: Connection, changed_from: datetime) -> int:
+    """Leave re-folds and judgings for every device that was heard since a place changed.
+
+    For the editor of places, in the transaction of the change. How far it has come: ``refold_progress``.
+
+    Args:
+        conn: the editor's connection, within its transaction.
+        changed_from: from when the new revision holds.
+
+    Returns:
+        How many devices are folded again.
+    """
+    return judging.replan(conn, changed_from)
+
+
+def refold_progress(conn: Connection) -> Progress:
+    """How many devices still wait to be folded again."""
+    return Progress(judging.refolds_waiting(conn))
+
+
+def _area(row: registry.Row) -> Area:
+    return Area.from_geojson(
+        row["geometry"],
+        code=row["code"],
+        kind=row["kind"],
+        park=row["park"],
+        valid_from_us=micros(row["valid_from"]),
+        valid_to_us=None if row["valid_to"] is None else micros(row["valid_to"]),
+        tolerance_m=row["tolerance_m"],
+        properties=row["properties"],
+        revision=row["revision"],
+    )

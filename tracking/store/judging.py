@@ -1,0 +1,270 @@
+"""What a judging gathers: shipments, their terms, what carried them, and its milestones; and what it leaves.
+
+The order of reading matters, because each statement sees what was committed when it began. The watermark is
+read first, then the carriages with the devices' states, then the milestones: so a state is never newer than
+the milestones, and time never further than the record. What is committed in between has left work of its
+own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from tracking.domain.custody.facts import READ_KINDS
+from tracking.store.database import WORK_CHANNEL, Connection, notify, queries
+
+SQL: Final = queries("judging")
+
+
+class ShipmentRow(NamedTuple):
+    """A shipment that is locked for judging."""
+
+    shipment_id: int
+    number: str
+    park: str
+    closed_at: datetime | None
+
+
+class TermsRow(NamedTuple):
+    """One revision of a shipment's terms."""
+
+    shipment_id: int
+    revision: int
+    valid_from: datetime
+    body: Mapping[str, Any]
+
+
+class CarriageRow(NamedTuple):
+    """A device on a shipment's goods, and its state (None: never heard)."""
+
+    shipment_id: int
+    device_id: int
+    device: str
+    role: str
+    expected_every_s: int
+    begins: datetime
+    ends: datetime | None
+    state: bytes | None
+
+
+class MilestoneRow(NamedTuple):
+    """A milestone that holds now; ``place`` is the carriage's place in the question, from 0."""
+
+    place: int
+    time: datetime
+    kind: str
+    area: str | None
+    detail: Mapping[str, Any]
+    at_time: datetime
+    at_run: int
+    at_seq: int
+
+
+class AreaRow(NamedTuple):
+    """A revision of an area, without its geometry."""
+
+    code: str
+    kind: str
+    bonded: bool
+    parent: str | None
+    revision: int
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+class ProfileRow(NamedTuple):
+    """What a re-fold must know of a device."""
+
+    device_id: int
+    name: str
+    dialect: str
+    datum: str
+    expected_every_s: int
+
+
+class MissingRow(NamedTuple):
+    """A gap in a device's numbers that it has not been asked for lately."""
+
+    device_id: int
+    device: str
+    run: int
+    first: int
+    last: int
+
+
+def concerned_shipments(conn: Connection, changed: Mapping[int, datetime]) -> list[int]:
+    """The shipments that these devices carried at any time from their moments on."""
+    if not changed:
+        return []
+    parameters = {"device_ids": list(changed), "froms": list(changed.values())}
+    return [shipment_id for (shipment_id,) in conn.execute(SQL["concerned_shipments"], parameters)]
+
+
+def lock_shipments(conn: Connection, shipment_ids: Sequence[int]) -> list[ShipmentRow]:
+    """Lock shipments until the transaction ends, in order, and read what they are."""
+    return [ShipmentRow(*row) for row in conn.execute(SQL["lock_shipments"], {"ids": list(shipment_ids)})]
+
+
+def terms_of(conn: Connection, shipment_ids: Sequence[int]) -> list[TermsRow]:
+    """Every revision of the terms of these shipments."""
+    return [TermsRow(*row) for row in conn.execute(SQL["terms_of"], {"ids": list(shipment_ids)})]
+
+
+def carriages_of(conn: Connection, shipment_ids: Sequence[int]) -> list[CarriageRow]:
+    """What carried these shipments, when, with the devices' states."""
+    with conn.cursor(binary=True) as cursor:
+        cursor.execute(SQL["carriages_of"], {"ids": list(shipment_ids)})
+        return [CarriageRow(*row) for row in cursor]
+
+
+def milestones_of(conn: Connection, carriages: Sequence[CarriageRow]) -> list[MilestoneRow]:
+    """The milestones within each carriage, and those that say how things stood when it began."""
+    if not carriages:
+        return []
+    with conn.cursor(binary=True) as cursor:
+        cursor.execute(
+            SQL["milestones_of"],
+            {
+                "device_ids": [carriage.device_id for carriage in carriages],
+                "begins": [carriage.begins for carriage in carriages],
+                "ends": [carriage.ends for carriage in carriages],
+                "kinds": list(READ_KINDS),
+            },
+        )
+        return [MilestoneRow(place - 1, *row) for place, *row in cursor]
+
+
+def gaps(
+    conn: Connection, device_id: int, begins: datetime, ends: datetime | None, longer_than_s: int
+) -> list[tuple[datetime, datetime]]:
+    """Silences that began in [begins, ends) and lasted longer than asked: (last heard, heard again)."""
+    parameters = {"device_id": device_id, "begins": begins, "ends": ends, "longer_than_s": longer_than_s}
+    return conn.execute(SQL["gaps"], parameters).fetchall()
+
+
+def reference_revision(conn: Connection) -> int:
+    """The revision of areas and devices."""
+    row = conn.execute(SQL["reference_revision"]).fetchone()
+    assert row is not None  # the migration made the row
+    return int(row[0])
+
+
+def area_revisions(conn: Connection) -> list[AreaRow]:
+    """Every revision of every area, without geometry."""
+    return [AreaRow(*row) for row in conn.execute(SQL["area_revisions"])]
+
+
+def put_custody_state(
+    conn: Connection,
+    shipment_id: int,
+    state: Mapping[str, Any],
+    *,
+    judged_through: datetime,
+    rules_version: int,
+    recorded_at: datetime,
+) -> None:
+    """Show how a shipment stands."""
+    conn.execute(
+        SQL["put_custody_state"],
+        {
+            "shipment_id": shipment_id,
+            "state": Jsonb(state),
+            "judged_through": judged_through,
+            "rules_version": rules_version,
+            "recorded_at": recorded_at,
+        },
+    )
+
+
+def device_profiles(conn: Connection, device_ids: Sequence[int]) -> list[ProfileRow]:
+    """What re-folds must know of these devices."""
+    return [ProfileRow(*row) for row in conn.execute(SQL["device_profiles"], {"ids": list(device_ids)})]
+
+
+def replan(conn: Connection, changed_from: datetime) -> int:
+    """Leave re-folds and judgings for every device heard since a moment; returns how many devices."""
+    row = conn.execute(SQL["replan"], {"changed_from": changed_from}).fetchone()
+    assert row is not None  # an aggregate always has a row
+    with conn.cursor() as cursor:
+        notify(cursor, WORK_CHANNEL)
+    return int(row[0])
+
+
+def refolds_waiting(conn: Connection) -> int:
+    """Devices that wait to be folded again."""
+    row = conn.execute(SQL["refolds_waiting"]).fetchone()
+    assert row is not None  # an aggregate always has a row
+    return int(row[0])
+
+
+def oldest_ready(conn: Connection, watermark: datetime | None) -> datetime | None:
+    """Since when (event time) the oldest work has been ready; None when there is none."""
+    row = conn.execute(SQL["oldest_ready"], {"watermark": watermark}).fetchone()
+    return row[0] if row else None
+
+
+def gaps_to_ask(
+    conn: Connection, now: datetime, *, after_s: int, pause_s: int, limit: int
+) -> list[MissingRow]:
+    """Lock the gaps that devices should be asked to fill now."""
+    parameters = {"now": now, "after_s": after_s, "pause_s": pause_s, "limit": limit}
+    return [MissingRow(*row) for row in conn.execute(SQL["gaps_to_ask"], parameters)]
+
+
+def mark_asked(conn: Connection, missing: Sequence[MissingRow], now: datetime) -> None:
+    """These gaps have been asked for."""
+    conn.execute(
+        SQL["mark_asked"],
+        {
+            "now": now,
+            "device_ids": [gap.device_id for gap in missing],
+            "runs": [gap.run for gap in missing],
+            "firsts": [gap.first for gap in missing],
+        },
+    )
+
+
+def lately_asked(conn: Connection, device_ids: Sequence[int], command: str, since: datetime) -> set[int]:
+    """Which of these devices have been sent this command since a moment."""
+    parameters = {"device_ids": list(device_ids), "command": command, "since": since}
+    return {device_id for (device_id,) in conn.execute(SQL["lately_asked"], parameters)}
+
+
+def add_command(
+    conn: Connection,
+    *,
+    command_id: UUID,
+    device_id: int,
+    command: str,
+    args: Mapping[str, Any],
+    created_at: datetime,
+    expires_at: datetime,
+) -> None:
+    """Write down what a device is asked to do; the outbox carries it there."""
+    conn.execute(
+        SQL["add_command"],
+        {
+            "command_id": command_id,
+            "device_id": device_id,
+            "command": command,
+            "args": Jsonb(args),
+            "created_at": created_at,
+            "expires_at": expires_at,
+        },
+    )
+
+
+def forget_event_ids(conn: Connection, before: datetime) -> int:
+    """Forget ids of events recorded before a moment; returns how many."""
+    return conn.execute(SQL["forget_event_ids"], {"before": before}).rowcount
+
+
+def try_lock(conn: Connection, lock: int) -> bool:
+    """Take an advisory lock until the transaction ends, unless somebody has it."""
+    row = conn.execute(SQL["try_lock"], {"lock": lock}).fetchone()
+    return row is not None and bool(row[0])

@@ -1,0 +1,183 @@
+-- What the judge gathers and writes, beside work, findings, alerts and outbox, which have their own files.
+
+-- name: concerned_shipments
+-- Which shipments did these devices carry at any time from then on? Superseded attachments count: who carried
+-- yesterday by mistake is judged again without it.
+select distinct st.shipment_id
+from unnest(%(device_ids)s::bigint[], %(froms)s::timestamptz[]) as changed (device_id, since)
+join attachments a on a.device_id = changed.device_id
+join shipment_things st on st.thing_id = a.thing_id
+where coalesce(a.valid_to, 'infinity') > changed.since
+  and coalesce(st.valid_to, 'infinity') > changed.since
+  and coalesce(a.valid_to, 'infinity') > st.valid_from
+  and coalesce(st.valid_to, 'infinity') > a.valid_from
+
+-- name: lock_shipments
+-- In order, so that no two judges can each hold what the other waits for.
+select s.shipment_id, s.number, p.code, s.closed_at
+from shipments s join parks p using (park_id)
+where s.shipment_id = any(%(ids)s)
+order by s.shipment_id
+for no key update of s
+
+-- name: terms_of
+select shipment_id, revision, valid_from, body from terms where shipment_id = any(%(ids)s)
+order by shipment_id, revision
+
+-- name: carriages_of
+-- Which device was on which shipment's goods, when; and what it has said so far.
+select
+    st.shipment_id, a.device_id, p.code || '/' || d.code, a.role, d.expected_every_s,
+    greatest(a.valid_from, st.valid_from), least(a.valid_to, st.valid_to, s.closed_at), t.state
+from shipment_things st
+join shipments s using (shipment_id)
+join attachments a on a.thing_id = st.thing_id and a.superseded_at is null
+join devices d on d.device_id = a.device_id
+join parks p on p.park_id = d.park_id
+left join device_tracks t on t.device_id = a.device_id
+where st.shipment_id = any(%(ids)s)
+  and greatest(a.valid_from, st.valid_from)
+    < coalesce(least(a.valid_to, st.valid_to, s.closed_at), 'infinity')
+order by st.shipment_id, a.device_id, a.valid_from, st.valid_from
+
+-- name: milestones_of
+-- The milestones within each carriage, and before it the newest of every kind and area: how things stood when it
+-- began. The recursion hops from area to area along the index instead of reading a device's whole history.
+select c.place, m.time, m.kind, m.area, m.detail, m.at_time, m.at_run, m.at_seq
+from unnest(%(device_ids)s::bigint[], %(begins)s::timestamptz[], %(ends)s::timestamptz[])
+    with ordinality as c (device_id, begins, ends, place)
+cross join lateral (
+    select time, kind, area, detail, at_time, at_run, at_seq
+    from milestones
+    where device_id = c.device_id and superseded_at is null and kind = any(%(kinds)s)
+      and time > c.begins and time < coalesce(c.ends, 'infinity')
+    union all
+    select before.*
+    from (
+        with recursive came (kind, area) as (
+            select k.kind, (
+                select min(area) from milestones
+                where device_id = c.device_id and superseded_at is null and kind = k.kind
+            )
+            from (values ('entered'), ('returned')) as k (kind)
+            union all
+            select came.kind, (
+                select min(area) from milestones
+                where device_id = c.device_id and superseded_at is null and kind = came.kind and area > came.area
+            )
+            from came
+            where came.area is not null
+        )
+        select came.area, went.kind
+        from came
+        join (values ('entered', 'entered'), ('entered', 'left'), ('returned', 'returned'), ('returned', 'strayed'))
+            as went (came, kind) on went.came = came.kind
+        where came.area is not null
+        union all
+        select null, spoke.kind from (values ('silent'), ('heard')) as spoke (kind)
+    ) stood
+    cross join lateral (
+        select time, kind, area, detail, at_time, at_run, at_seq
+        from milestones
+        where device_id = c.device_id and superseded_at is null and kind = stood.kind
+          and area is not distinct from stood.area and time <= c.begins
+        order by time desc, milestone_id desc
+        limit 1
+    ) before
+) m
+order by c.place, m.time, m.at_time, m.at_run, m.at_seq, m.kind, m.area
+
+-- name: gaps
+-- Silences longer than asked that begin within the window, with the observation that ended each. The plain bounds on
+-- event_time let whole partitions and chunks be passed over.
+select last_heard, heard
+from (
+    select event_time as heard, lag(event_time) over (order by event_time, run, seq) as last_heard
+    from observations
+    where device_id = %(device_id)s and event_time >= %(begins)s
+      and event_time <= coalesce(
+          (select min(event_time) from observations where device_id = %(device_id)s and event_time >= %(ends)s),
+          'infinity')
+) spoken
+where heard - last_heard > make_interval(secs => %(longer_than_s)s)
+
+-- name: reference_revision
+select revision from reference_state
+
+-- name: area_revisions
+-- What areas are, without where they are. A revision without geometry says that the area has ended.
+select
+    a.code, a.kind, coalesce((r.properties ->> 'bonded')::bool, false), r.properties ->> 'parent', r.revision,
+    r.valid_from, r.valid_to
+from area_revisions r join areas a using (area_id)
+where r.geometry is not null and (r.valid_to is null or r.valid_to > r.valid_from)
+
+-- name: put_custody_state
+insert into custody_states (shipment_id, state, judged_through, rules_version, recorded_at)
+values (%(shipment_id)s, %(state)s, %(judged_through)s, %(rules_version)s, %(recorded_at)s)
+on conflict (shipment_id) do update
+set state = excluded.state, judged_through = excluded.judged_through, rules_version = excluded.rules_version,
+    recorded_at = excluded.recorded_at
+
+-- name: device_profiles
+-- What a re-fold must know of a device.
+select d.device_id, p.code || '/' || d.code, d.dialect, d.datum, d.expected_every_s
+from devices d join parks p using (park_id)
+where d.device_id = any(%(ids)s)
+
+-- name: replan
+-- Places have changed from a moment on: whoever was heard since is folded again, and judged again in any case.
+with concerned as (
+    select device_id from device_tracks where head_time >= %(changed_from)s
+), planned as (
+    insert into work (kind, key, changed_from)
+    select kind, device_id, %(changed_from)s from concerned, (values ('refold'), ('device')) as k (kind)
+)
+select count(*) from concerned
+
+-- name: refolds_waiting
+select count(distinct key) from work where kind = 'refold'
+
+-- name: oldest_ready
+-- How long the oldest work has been ready, by the watermark: due rows by their moment, others by when they changed.
+select min(greatest(due_at, changed_from)) from work
+where due_at <= coalesce(%(watermark)s::timestamptz, '-infinity')
+
+-- name: gaps_to_ask
+-- Gaps that were seen long enough ago and not asked for lately. The pause doubles with the gap's age, so that a device
+-- that stays away finds a few commands waiting, not thousands. Other processes pass the locked rows over.
+select g.device_id, p.code || '/' || d.code, g.run, g.first_seq, g.last_seq
+from sequence_gaps g
+join devices d using (device_id)
+join parks p using (park_id)
+where g.filled_at is null
+  and d.revoked_at is null
+  and g.run >= 0
+  and g.seen_at <= %(now)s::timestamptz - make_interval(secs => %(after_s)s)
+  and (
+      g.asked_at is null
+      or %(now)s::timestamptz - g.asked_at >= greatest(make_interval(secs => %(pause_s)s), g.asked_at - g.seen_at)
+  )
+order by g.device_id, g.run, g.first_seq
+limit %(limit)s
+for update of g skip locked
+
+-- name: mark_asked
+update sequence_gaps g set asked_at = %(now)s
+from unnest(%(device_ids)s::bigint[], %(runs)s::int[], %(firsts)s::bigint[]) as asked (device_id, run, first_seq)
+where g.device_id = asked.device_id and g.run = asked.run and g.first_seq = asked.first_seq
+
+-- name: lately_asked
+-- Devices that have been sent this command since a moment: at most one a minute each.
+select distinct device_id from commands
+where device_id = any(%(device_ids)s) and command = %(command)s and created_at > %(since)s
+
+-- name: add_command
+insert into commands (command_id, device_id, command, args, created_at, expires_at)
+values (%(command_id)s, %(device_id)s, %(command)s, %(args)s, %(created_at)s, %(expires_at)s)
+
+-- name: forget_event_ids
+delete from event_ids where recorded_at < %(before)s
+
+-- name: try_lock
+select pg_try_advisory_xact_lock(%(lock)s)
