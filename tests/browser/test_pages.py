@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -196,9 +197,13 @@ def test_a_live_position_moves_the_mark_and_a_change_of_custody_renews_the_page(
     page.goto("/shipments/SIP-1")
     expect(page.locator("#status")).to_have_text("live")
     before = page.locator("#here").get_attribute("cx")
-    position = {"device": "SIP/TRK-1", "lon": 120.9, "lat": 31.4, "time": "2026-03-10T00:29:00Z"}
+    position = ["SIP/TRK-1", micros(NOW - timedelta(minutes=1)) // 1000, 120.9, 31.4, 12.5, None]
     until_changed(
-        page, conn, "bw_positions", [position], lambda: page.locator("#here").get_attribute("cx") != before
+        page,
+        conn,
+        "bw_positions",
+        {"positions": [position]},
+        lambda: page.locator("#here").get_attribute("cx") != before,
     )
     conn.execute("update findings set state = 'closed', closed_at = opened_at + interval '9 minutes'")
     closed = page.locator("article.finding.closed")
@@ -208,12 +213,10 @@ def test_a_live_position_moves_the_mark_and_a_change_of_custody_renews_the_page(
 
 def until_changed(page: Page, conn: Connection, channel: str, body: Any, changed: Any) -> None:
     """Notify until the page shows it: what was sent before its stream was open is not repeated to it."""
-    from json import dumps
-
     deadline = time.monotonic() + 10
     while not changed():
         assert time.monotonic() < deadline, "the page did not change"
-        conn.execute("select pg_notify(%s, %s)", (channel, dumps(body)))
+        conn.execute("select pg_notify(%s, %s)", (channel, json.dumps(body)))
         page.wait_for_timeout(100)
 
 

@@ -15,6 +15,8 @@ import msgspec
 import psycopg
 from msgspec import Struct
 
+from devices.observation import moment
+
 CHANNELS: Final = ("bw_positions", "bw_alerts", "bw_custody")
 QUEUE_SIZE: Final = 500
 RECONNECT_S: Final = 1.0
@@ -83,9 +85,25 @@ class Hub:
             reader.offer(event)
 
 
+def position(
+    device: str, time_ms: int, lon: float, lat: float, speed_mps: float | None, heading_deg: float | None
+) -> dict[str, Any]:
+    """A live position as it goes out: WGS-84 degrees, metres per second, degrees from north."""
+    time = moment(time_ms * 1000).isoformat().replace("+00:00", "Z")
+    return {
+        "device": device,
+        "park": device.partition("/")[0],
+        "time": time,
+        "lon": lon,
+        "lat": lat,
+        "speed_mps": speed_mps,
+        "heading_deg": heading_deg,
+    }
+
+
 def events_of(channel: str, payload: str) -> list[Event]:
     """What a notification says, one event a thing."""
     body = msgspec.json.decode(payload) if payload else {}
     if channel == "bw_positions":
-        return [Event("position", position) for position in body]
+        return [Event("position", position(*row)) for row in body["positions"]]
     return [Event(channel.removeprefix("bw_").removesuffix("s"), body)]

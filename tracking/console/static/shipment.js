@@ -20,8 +20,8 @@ function restore() {
 function show() {
   map.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
   const scale = view.width / FULL.width;
-  here.setAttribute("r", 6 * scale);
-  for (const text of map.querySelectorAll("text")) text.style.fontSize = `${(text.classList.contains("event") ? 15 : 12) * scale}px`;
+  here.setAttribute("r", 8 * scale);
+  for (const text of map.querySelectorAll("text")) text.style.fontSize = `${(text.classList.contains("event") ? 26 : 16) * scale}px`;
   const url = new URL(location);
   if (scale === 1) url.searchParams.delete("view");
   else url.searchParams.set("view", [view.x, view.y, view.width].map((n) => n.toFixed(1)).join(","));
@@ -87,8 +87,9 @@ stream.addEventListener("position", (event) => {
 });
 
 // Custody changes rarely: fetch the page again and put its panels in place, keeping the map's view and open details.
-let refreshing = 0;
+let refreshing = null;
 async function refresh() {
+  refreshing = null;
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -104,5 +105,5 @@ async function refresh() {
   show();
 }
 for (const kind of ["alert", "milestone", "custody"]) {
-  stream.addEventListener(kind, () => { clearTimeout(refreshing); refreshing = setTimeout(refresh, 300); });
+  stream.addEventListener(kind, () => { refreshing ??= setTimeout(refresh, 300); });
 }
