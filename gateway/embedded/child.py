@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.embedded.component import Component
+from gateway.embedded.lines import readable
 from gateway.embedded.processes import ProcessRef, die_with_parent, reference
 
 FIRST_BACKOFF_S: Final = 0.2
@@ -18,6 +19,7 @@ HEALTHY_S: Final = 30.0
 LOG_MAX_BYTES: Final = 16 * 2**20
 LOG_CHECK_S: Final = 30.0
 LAST_WORDS: Final = 8
+KILLED: Final = "killed by SIGKILL"
 HURRY_S: Final = 1.0
 
 
@@ -128,14 +130,16 @@ class Child:
         return None
 
     def last_words(self) -> str:
-        """The last lines its process wrote."""
+        """The last lines its process wrote; nothing when it was killed and so said none on its death."""
+        if self.why == KILLED:
+            return ""
         try:
             with self.log.open("rb") as file:
                 file.seek(max(self._log_begins, file.seek(0, os.SEEK_END) - 8192))
                 text = file.read().decode(errors="replace")
         except OSError:
             return ""
-        return "\n".join(text.strip().splitlines()[-LAST_WORDS:])
+        return "\n".join(readable(line) for line in text.strip().splitlines()[-LAST_WORDS:])
 
     def begin_stop(self, now: float) -> None:
         """Send the first of its stop signals."""
