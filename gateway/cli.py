@@ -62,7 +62,9 @@ class LazyGroup(TyperGroup):
         self.commands = {name: self.get_command(ctx, name) for name in COMMANDS}  # for "did you mean"
         name, command, rest = super().resolve_command(ctx, args)
         if name in COMMANDS:
-            command = typer.main.get_command(importlib.import_module(COMMANDS[name].module).app)
+            mounted = importlib.import_module(COMMANDS[name].module).app
+            mounted._add_completion = False
+            command = typer.main.get_command(mounted)
             command.name = name
         return name, command, rest
 

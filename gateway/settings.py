@@ -190,7 +190,7 @@ class Settings(BaseSettings):
             name = str(first["loc"][0]) if first["loc"] else "settings"
             raise Problem(
                 f"{PREFIX}{name.upper()}: {first['msg'].removeprefix('Value error, ')}",
-                "see `bondwatch config show` and docs/configuration.md",
+                "docs/configuration.md says what it may be",
             ) from None
         except tomllib.TOMLDecodeError as error:
             raise Problem(f"{CONFIG_FILE} in the home directory can't be read: {error}") from None

@@ -1,0 +1,57 @@
+"""``bondwatch config``: the settings, and where each comes from."""
+
+import json
+import os
+from typing import Annotated, Any
+
+import typer
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import SecretStr
+
+from gateway.settings import Settings, origins
+
+app = typer.Typer(no_args_is_help=True, help="Show the settings and where each comes from.")
+
+MASK = "******"
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
+
+
+@app.callback()
+def group() -> None:
+    """Show the settings and where each comes from."""
+
+
+@app.command()
+def show(as_json: AsJson = False) -> None:
+    """Every setting with its value and its origin. Secrets are masked."""
+    settings = Settings.load()
+    found: dict[str, dict[str, Any]] = {
+        name: {"value": shown(name, getattr(settings, name)), "origin": origin}
+        for name, origin in origins(os.environ, settings.home).items()
+    }
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    rows = [(f"BONDWATCH_{name.upper()}", text(one["value"]), one["origin"]) for name, one in found.items()]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for name, value, origin in rows:
+        line = f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}"
+        typer.secho(line, fg=None if origin == "default" else "green")
+    typer.echo("\nWhat each one means: docs/configuration.md")
+
+
+def shown(name: str, value: object) -> str | int | float | None:
+    """A value as it may be seen: a connection string without its password, a secret not at all."""
+    if name == "database_dsn" and isinstance(value, SecretStr):
+        parts = conninfo_to_dict(value.get_secret_value())
+        if "password" in parts:
+            parts["password"] = MASK
+        return make_conninfo("", **{part: str(content) for part, content in parts.items()})
+    if isinstance(value, SecretStr):
+        return MASK
+    return value if value is None or isinstance(value, (int, float)) else str(value)
+
+
+def text(value: str | int | float | None) -> str:
+    """A value in the table."""
+    return "-" if value is None else str(value)

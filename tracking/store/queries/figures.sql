@@ -1,0 +1,64 @@
+-- How much there is, for the demo and the doctor. Counts of rows, no facts of custody.
+
+-- name: mark
+-- Where the counting begins: what comes later has higher numbers.
+select
+    coalesce((select max(batch_id) from batches), 0),
+    coalesce((select max(rejection_id) from rejections), 0),
+    coalesce((select max(alert_id) from alerts), 0),
+    coalesce((select sum(count) from arrival_notes where kind = 'duplicates'), 0)::bigint
+
+-- name: quick
+-- What the batches say they recorded since the mark. Cheap enough for every second.
+select
+    coalesce((select sum(events) from batches where batch_id > %(batch)s), 0)::bigint,
+    (select count(*) from rejections where rejection_id > %(rejection)s),
+    (select count(*) from devices where revoked_at is null),
+    (select count(*) from shipments where state = 'open')
+
+-- name: recorded
+-- The rows themselves, counted one by one.
+select count(*) from observations where batch_id > %(batch)s
+
+-- name: duplicates
+select coalesce(sum(count), 0)::bigint from arrival_notes where kind = 'duplicates'
+
+-- name: alerts
+select rule, count(*) from alerts where alert_id > %(alert)s group by rule order by rule
+
+-- name: newest_alerts
+select a.severity, a.rule, s.number, a.opened_at
+from alerts a
+join shipments s using (shipment_id)
+where a.alert_id > %(alert)s
+order by a.alert_id desc
+limit %(limit)s
+
+-- name: due_work
+-- Work that a judge could take now, and how long the oldest has been due (seconds of event time).
+select
+    count(*),
+    coalesce(extract(epoch from %(watermark)s - min(nullif(due_at, '-infinity')))::double precision, 0)
+from work
+where due_at <= %(watermark)s
+
+-- name: waiting_outbox
+select count(*), min(created_at) from outbox where sent_at is null
+
+-- name: rejections_since
+select reason, count(*) from rejections where recorded_at > %(since)s group by reason order by 2 desc
+
+-- name: positions
+-- How far each partition of a source is recorded, and until when somebody holds it.
+select partition, sequence, leased_until > clock_timestamp() from source_positions where source = %(source)s
+
+-- name: server
+-- The server as the doctor sees it: version, clock, durability, size, TimescaleDB installed and offered.
+select
+    current_setting('server_version'),
+    clock_timestamp(),
+    current_setting('synchronous_commit'),
+    current_setting('fsync'),
+    pg_database_size(current_database()),
+    (select extversion from pg_extension where extname = 'timescaledb'),
+    (select default_version from pg_available_extensions where name = 'timescaledb')
