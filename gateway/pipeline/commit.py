@@ -102,8 +102,11 @@ def _wake(load: Load, tools: Tools) -> None:
     with tools.connection.cursor() as cursor:
         if load.work:
             notify(cursor, WORK_CHANNEL)
-        if tools.live.due(load.now_us):
-            newest = ((heard.device.name, heard.events[-1]) for heard in load.heard.values() if heard.events)
-            payload = live.payload(newest)
-            if payload:
-                notify(cursor, POSITIONS_CHANNEL, payload)
+        newest = [
+            (heard.device.name, heard.events[-1])
+            for heard in load.heard.values()
+            if heard.events and heard.state.track.heard == heard.events[-1].key
+        ]
+        payload = live.payload(newest[: tools.live.take(load.now_us, len(newest))])
+        if payload:
+            notify(cursor, POSITIONS_CHANNEL, payload)

@@ -15,10 +15,11 @@ import msgspec
 
 from devices.observation import Observation, Position
 
-EVERY_US: Final = 200_000
-"""A worker speaks at most this often."""
-
+WINDOW_US: Final = 200_000
 MOST_DEVICES: Final = 100
+"""A worker tells of at most so many devices in each window: all of them in quiet traffic, a sample in
+busy."""
+
 MOST_BYTES: Final = 7_900
 """PostgreSQL refuses a notification of 8,000 bytes."""
 
@@ -26,17 +27,19 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class Live:
-    """When the live map was last told, and what it is told now."""
+    """How much of the window's allowance is left."""
 
     def __init__(self) -> None:
-        self._next_us = 0
+        self._ends_us = 0
+        self._left = MOST_DEVICES
 
-    def due(self, now_us: int) -> bool:
-        """Whether enough time has passed since the last time; remembers that it is told now."""
-        if now_us < self._next_us:
-            return False
-        self._next_us = now_us + EVERY_US
-        return True
+    def take(self, now_us: int, devices: int) -> int:
+        """How many of these devices may be told of now."""
+        if now_us >= self._ends_us:
+            self._ends_us, self._left = now_us + WINDOW_US, MOST_DEVICES
+        granted = min(self._left, devices)
+        self._left -= granted
+        return granted
 
 
 def payload(newest: Iterable[tuple[str, Observation]]) -> str:
@@ -62,7 +65,7 @@ def payload(newest: Iterable[tuple[str, Observation]]) -> str:
             ]
         )
         size += len(row) + 1
-        if len(rows) == MOST_DEVICES or size > MOST_BYTES:
+        if size > MOST_BYTES:
             break
         rows.append(row)
     return '{"positions":[' + b",".join(rows).decode() + "]}" if rows else ""

@@ -1,0 +1,129 @@
+"""``bondwatch gateway``: one recording worker, from its settings to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import ssl
+import time
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import structlog
+import typer
+
+from gateway import process
+from gateway.access.callout import AuthCallout
+from gateway.embedded import addresses
+from gateway.embedded.addresses import BrokerAddress
+from gateway.embedded.home import Home
+from gateway.pipeline.batch import Source
+from gateway.pipeline.reference import read_reference
+from gateway.pipeline.road import Road
+from gateway.pipeline.tools import Tools
+from gateway.process import Running
+from gateway.service import Worker
+from gateway.settings import Settings
+from tracking.store.database import Connection, connect
+
+IDLE_IN_TRANSACTION_S = 2.0
+"""Less than a lease: a worker that is stopped in mid-batch frees its rows before another takes over."""
+
+app = typer.Typer()
+log = structlog.get_logger()
+
+
+@app.command()
+def gateway() -> None:
+    """Record what devices publish, until told to stop (SIGTERM finishes the batch under way)."""
+    asyncio.run(serve(process.begin("gateway")))
+
+
+async def serve(running: Running) -> None:
+    """Open everything, work, close everything in the opposite order."""
+    settings, worker_id = running.settings, unique_id(running.name)
+    dsn = addresses.database_dsn(settings)
+
+    def open_connection() -> Connection:
+        name = f"bondwatch-{running.name}"
+        return connect(dsn, application=name, idle_in_transaction_s=IDLE_IN_TRANSACTION_S)
+
+    async with AsyncExitStack() as stack:
+        connection = open_connection()
+        tools = Tools(worker_id, connection, read_reference(connection))
+        road = Road(tools, connect=open_connection, now_us=now_us)
+        stack.callback(road.close)
+        source = await open_source(settings, dsn, worker_id)
+        stack.push_async_callback(source.close)
+        if settings.broker_url is None:
+            callout = await open_callout(settings, dsn)
+            stack.push_async_callback(callout.close)
+        worker = Worker(source, road, now_us=now_us)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, worker.stop)
+        running.metrics.ready()
+        log.info("recording", worker=worker_id, source=settings.source, devices=len(tools.reference.devices))
+        await worker.run()
+        log.info("stopped", worker=worker_id)
+
+
+async def open_source(settings: Settings, dsn: str, worker: str) -> Source:
+    """The source that the settings name. Its library is imported only when it is used."""
+    address = addresses.broker(settings, "gateway")
+    if settings.source == "mqtt":
+        return await _open_mqtt(address, dsn, worker)
+    return await _open_jetstream(address, settings, dsn, worker)
+
+
+async def _open_jetstream(address: BrokerAddress, settings: Settings, dsn: str, worker: str) -> Source:
+    from gateway.sources import jetstream, stream  # noqa: PLC0415 - see above
+    from gateway.sources.leases import PartitionLeases  # noqa: PLC0415
+
+    keep = stream.Keep(
+        age=timedelta(days=settings.stream_max_age_days), max_bytes=round(settings.stream_max_gib * (1 << 30))
+    )
+    return await jetstream.JetStreamSource.open(
+        [address.url],
+        PartitionLeases(dsn, jetstream.NAME, worker),
+        user=address.user,
+        password=address.password,
+        keep=keep,
+    )
+
+
+async def _open_mqtt(address: BrokerAddress, dsn: str, worker: str) -> Source:
+    from gateway.sources.leases import SessionLeases  # noqa: PLC0415 - see above
+    from gateway.sources.mqtt import MqttSource  # noqa: PLC0415
+    from gateway.sources.mqtt_link import Address  # noqa: PLC0415
+
+    tls = ssl.create_default_context(cafile=address.ca_file) if address.tls else None
+    leases = SessionLeases(dsn, worker, prefix="bondwatch-gateway-")
+    return await MqttSource.open(
+        Address(address.host, address.port, address.user, address.password, tls), leases
+    )
+
+
+async def open_callout(settings: Settings, dsn: str) -> AuthCallout:
+    """Answer the embedded broker when it asks who may connect."""
+    home = Home(settings.home)
+    address = addresses.broker(settings, "access")
+    return await AuthCallout.start(
+        [address.url],
+        password=home.secret("nats_access_password"),
+        issuer_seed=home.secret("nats_issuer_seed"),
+        dsn=dsn,
+    )
+
+
+def unique_id(name: str) -> str:
+    """A worker's id: for people where and which it is, and never the same for two starts."""
+    return f"{name}@{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def now_us() -> int:
+    """This machine's clock, microseconds since the epoch."""
+    return time.time_ns() // 1000
