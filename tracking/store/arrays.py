@@ -2,7 +2,7 @@
 
 A batch goes to the database as one array a column (``insert ... select unnest(%b), ...``). Handing psycopg
 Python lists costs it one dumper call an element; here numpy lays a whole column out at once, and psycopg
-gets finished bytes. ``docs/decisions/binary-arrays.md`` has the figures.
+gets finished bytes. ``docs/decisions/rows-travel-as-binary-arrays.md`` has the figures.
 
 Layout: number of dimensions, "has nulls", element type; then length and lower bound; then for each element
 its length (-1: null) and its bytes, all big-endian. Source: ``array_send`` in PostgreSQL's ``arrayfuncs.c``.
