@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import psycopg
@@ -63,10 +63,12 @@ class JetStreamBatch(Struct, frozen=True):
     advances: Sequence[Advance]
     epochs: Mapping[int, int]
     through_us: int
+    committed: Callable[[int], None]
     source: str = NAME
 
     async def acknowledge(self) -> None:
-        """Nothing to do: the position was committed with the batch."""
+        """The broker needn't know: the position was committed with the batch. The watermark moves on."""
+        self.committed(self.through_us)
 
 
 class JetStreamSource:
@@ -91,9 +93,8 @@ class JetStreamSource:
         ] = {}  # at or below: seen; differs from _committed when the stream was rolled back
         self._owned: dict[int, int] | None = None  # epochs by the last renewal
         self._delivered = 0  # messages this consumer gave us
-        self._settled = 0  # ... of which are committed or were known
-        self._through_us = 0  # broker time of the last message given to us
-        self._settled_us = 0  # ... and of the last that is committed or was known
+        self._out = 0  # batches of this consumer that are given out and not acknowledged
+        self._settled_us = 0  # broker time up to which they are
         self._marked_us = 0
         self._swept = 0.0
         self._room = max_batch
@@ -143,8 +144,7 @@ class JetStreamSource:
         return sorted(self._held) if not self._doubt else []
 
     async def receive(self) -> JetStreamBatch:
-        """The next batch; what was given out before counts as committed unless :meth:`rewind` was called."""
-        self._settle()
+        """The next batch, when there is something to read."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience_s
         failures = 0
@@ -205,7 +205,7 @@ class JetStreamSource:
             self._held = held
             self._committed = {partition: one.sequence for partition, one in held.items()}
             self._consumer = None
-            self._delivered = self._settled = self._through_us = self._settled_us = 0
+            self._delivered = self._out = self._settled_us = 0
             self._swept = 0.0
             if held:
                 self._floor = await self._floors(held)
@@ -314,9 +314,7 @@ class JetStreamSource:
             size += len(payload)
             messages.append(Message(topic, payload, received_us, _properties(one.headers)))
         self._delivered = expected
-        self._through_us = received_us
         if not messages:
-            self._settle()
             return None
         self._room = max(1, min(self._max_batch, self._max_bytes * len(messages) // (2 * size or 1)))
         return JetStreamBatch(
@@ -325,6 +323,7 @@ class JetStreamSource:
             advances=self._advances(reached, sequence),
             epochs=self._owned_epochs(),
             through_us=received_us,
+            committed=self._committer(),
         )
 
     def _advances(self, reached: dict[int, int], last: int) -> list[Advance]:
@@ -345,10 +344,17 @@ class JetStreamSource:
     def _owned_epochs(self) -> dict[int, int]:
         return {partition: one.epoch for partition, one in self._held.items()}
 
-    def _settle(self) -> None:
-        """The batch that was out is committed, unless somebody has doubts."""
-        if not self._doubt:
-            self._settled, self._settled_us = self._delivered, self._through_us
+    def _committer(self) -> Callable[[int], None]:
+        """What a batch calls when it is committed; says nothing of a consumer that came later."""
+        consumer = self._consumer
+        self._out += 1
+
+        def committed(through_us: int) -> None:
+            if consumer is self._consumer:
+                self._out -= 1
+                self._settled_us = max(self._settled_us, through_us)
+
+        return committed
 
     def _drop_pull(self) -> None:
         pull, self._pull = self._pull, None
@@ -379,8 +385,8 @@ class JetStreamSource:
         consumer, through_us = self._consumer, self._settled_us
         if self._doubt or consumer is None:
             return
-        if self._settled == self._delivered:
-            drained_us = await stream.drained_through(self._request, consumer.name, self._settled)
+        if not self._out:
+            drained_us = await stream.drained_through(self._request, consumer.name, self._delivered)
             if drained_us is not None:
                 through_us = max(through_us, drained_us - MARGIN_US)
         if self._doubt or consumer is not self._consumer or through_us <= self._marked_us:

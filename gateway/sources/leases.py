@@ -7,11 +7,11 @@ paused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gateway.database_link import DatabaseLink
-from tracking.store import positions
+from tracking.store import positions, sessions
 
 RENEW_S: Final = 0.8
 """How often a worker says that it lives. With the lease (3 s) and a source's idle wait: taken over within 5
@@ -44,5 +44,41 @@ class PartitionLeases:
         """Give everything back, so that others needn't wait for the leases to end; disconnect."""
         try:
             await self._link.ask(lambda conn: positions.release(conn, self._source, self.worker))
+        finally:
+            await self._link.close()
+
+
+class SessionLeases:
+    """The client ids of one worker: its own, and those it has adopted."""
+
+    def __init__(self, dsn: str, worker: str, *, prefix: str) -> None:
+        self.worker = worker
+        self._prefix = prefix
+        self._link = DatabaseLink(dsn, f"bondwatch-leases {worker}")
+
+    async def claim(self) -> sessions.Session:
+        """A client id that nobody holds, with what waits there; else a new one."""
+        return await self._link.ask(lambda conn: sessions.claim_session(conn, self._prefix, self.worker))
+
+    async def keep(self) -> list[sessions.Session]:
+        """Renew what this worker holds, and say what that is."""
+        return await self._link.ask(lambda conn: sessions.keep_sessions(conn, self.worker))
+
+    async def adopt(self) -> sessions.Session | None:
+        """A client id whose worker is gone, if there is one: drain it."""
+        return await self._link.ask(lambda conn: sessions.adopt_session(conn, self._prefix, self.worker))
+
+    async def mark(self, held: Sequence[sessions.Session], through_us: int) -> None:
+        """Everything that the broker had for these client ids up to this time is recorded."""
+        await self._link.ask(lambda conn: sessions.mark_sessions_through(conn, self.worker, held, through_us))
+
+    async def drained(self, session: sessions.Session) -> None:
+        """The broker has nothing left for this client id and has forgotten it."""
+        await self._link.ask(lambda conn: sessions.mark_drained(conn, self.worker, session))
+
+    async def release(self) -> None:
+        """Give everything back, so that others needn't wait for the leases to end; disconnect."""
+        try:
+            await self._link.ask(lambda conn: sessions.release_sessions(conn, self.worker))
         finally:
             await self._link.close()
