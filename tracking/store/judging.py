@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from tracking.domain.custody.facts import READ_KINDS
 from tracking.store.database import WORK_CHANNEL, Connection, notify, queries
+from tracking.store.work import DueKind
 
 SQL: Final = queries("judging")
 
@@ -179,6 +180,31 @@ def put_custody_state(
             "recorded_at": recorded_at,
         },
     )
+
+
+def settle_dues(conn: Connection, kind: DueKind, dues: Mapping[int, datetime | None]) -> None:
+    """Let each device or shipment have its one due row at this moment, or none.
+
+    The caller holds the rows of the devices or shipments and has finished what work it took. A due row that
+    another judge has taken stays: that judge waits for us, looks again, and settles it. Waiting for it here
+    would be a deadlock.
+    """
+    if not dues:
+        return
+    parameters: dict[str, Any] = {"kind": kind, "keys": list(dues)}
+    standing = dict(conn.execute(SQL["standing_dues"], parameters).fetchall())
+    added = {key: due for key, due in dues.items() if due is not None and key not in standing}
+    wrong = [key for key, due in standing.items() if dues[key] != due]
+    held = (
+        {key for (key,) in conn.execute(SQL["hold_dues"], {"kind": kind, "keys": wrong})} if wrong else set()
+    )
+    moved = {key: due for key in held if (due := dues[key]) is not None}
+    dropped = sorted(held - moved.keys())
+    if dropped:
+        conn.execute(SQL["drop_dues"], {"kind": kind, "keys": dropped})
+    for query, some in (("move_dues", moved), ("add_dues", added)):
+        if some:
+            conn.execute(SQL[query], {"kind": kind, "keys": list(some), "dues": list(some.values())})
 
 
 def device_profiles(conn: Connection, device_ids: Sequence[int]) -> list[ProfileRow]:

@@ -181,3 +181,23 @@ delete from event_ids where recorded_at < %(before)s
 
 -- name: try_lock
 select pg_try_advisory_xact_lock(%(lock)s)
+
+-- name: standing_dues
+select key, due_at from work where kind = %(kind)s and key = any(%(keys)s)
+
+-- name: hold_dues
+-- Rows that another judge has taken are passed over: it looks at the same device or shipment after us, and settles.
+select key from work where kind = %(kind)s and key = any(%(keys)s) for update skip locked
+
+-- name: move_dues
+update work w set due_at = given.due_at, changed_from = given.due_at
+from unnest(%(keys)s::bigint[], %(dues)s::timestamptz[]) as given (key, due_at)
+where w.kind = %(kind)s and w.key = given.key
+
+-- name: drop_dues
+delete from work where kind = %(kind)s and key = any(%(keys)s)
+
+-- name: add_dues
+insert into work (kind, key, changed_from, due_at)
+select %(kind)s, key, due_at, due_at from unnest(%(keys)s::bigint[], %(dues)s::timestamptz[]) as given (key, due_at)
+on conflict (kind, key) where kind in ('device_due', 'shipment_due') do nothing

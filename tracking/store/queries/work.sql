@@ -36,3 +36,6 @@ delete from work where kind = %(kind)s and key = %(key)s
 select count(*), count(*) filter (where urgent)
 from work
 where due_at <= coalesce(%(watermark)s::timestamptz, '-infinity')
+
+-- name: put_off
+update work set due_at = %(due_at)s where work_id = any(%(work_ids)b::bigint[])

@@ -1,0 +1,99 @@
+"""``bondwatch judge``: one judging process, from its settings to its end.
+
+Four threads, each with a connection of its own: shipments and due moments; re-folds, so that a long one
+holds nothing up; the relay of alerts and commands; upkeep. One that ends takes the process with it, and the
+supervisor starts it again. Any number of such processes may run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import ssl
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+import typer
+
+from gateway import process
+from gateway.embedded import addresses
+from gateway.problem import Problem
+from gateway.settings import Settings
+from tracking.judge import loop, upkeep
+from tracking.judge.judging import Judging
+from tracking.judge.passing import Passing
+from tracking.judge.refolding import Refolding
+from tracking.judge.relay import Broker, relay
+from tracking.store.database import Connection, connect
+
+app = typer.Typer()
+log = structlog.get_logger()
+
+
+@app.command()
+def judge() -> None:
+    """Judge custody by what is recorded, until told to stop (SIGTERM finishes what is under way)."""
+    running = process.begin("judge")
+    settings = running.settings
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+
+    def open_connection() -> Connection:
+        return connect(addresses.database_dsn(settings), application=f"bondwatch-{running.name}")
+
+    failed = run_together(
+        stop,
+        {
+            "judging": lambda: loop.run(
+                open_connection, [Judging(), Passing()], stop, utc_now, on_ready=running.metrics.ready
+            ),
+            "refolding": lambda: loop.run(open_connection, [Refolding()], stop, utc_now),
+            "relay": lambda: asyncio.run(relay(open_connection, lambda: broker(settings), stop, utc_now)),
+            "upkeep": lambda: upkeep.run(open_connection, stop, utc_now),
+        },
+    )
+    if failed:
+        raise Problem(f"judging ended by itself: {', '.join(failed)}", "the log above says why")
+    log.info("stopped")
+
+
+def run_together(stop: threading.Event, parts: dict[str, Callable[[], None]]) -> list[str]:
+    """Run each part in a thread until all have ended; the first that fails ends the others. Returns who
+    failed.
+    """
+    failed: list[str] = []
+
+    def run(name: str, part: Callable[[], None]) -> None:
+        try:
+            part()
+        except Exception:
+            failed.append(name)
+            log.exception("a part of the judge failed", part=name)
+        finally:
+            stop.set()
+
+    threads = [
+        threading.Thread(target=run, args=(name, part), name=name, daemon=True)
+        for name, part in parts.items()
+    ]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        for thread in threads:
+            thread.join(0.2)
+    return failed
+
+
+def broker(settings: Settings) -> Broker:
+    """Where alerts and commands go."""
+    address = addresses.mqtt_broker(settings, "judge")
+    tls = ssl.create_default_context(cafile=address.ca_file) if address.tls else None
+    return Broker(address.host, address.port, address.user, address.password, tls)
+
+
+def utc_now() -> datetime:
+    """The one clock of this process."""
+    return datetime.now(UTC)

@@ -1,0 +1,91 @@
+"""Shipments: gather facts, fold custody, commit. One transaction.
+
+1. take      due work of shipments and of the devices that carry them; other judges pass it over
+2. lock      the shipments concerned, in order; whoever judges them meanwhile commits first
+3. gather    facts, as committed by now
+4. judge     facts -> findings                                                        pure
+5. write     findings in versions, alerts, outbox, how it stands
+6. finish    delete the work, settle when to look again
+
+Dying before the commit leaves the work as it was. Whichever of two concurrent changes commits last, its work
+is judged after both: step 3 reads after step 2 has waited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from time import perf_counter
+from typing import Final
+
+from devices.observation import EPOCH
+from tracking.domain.custody.judge import judge
+from tracking.judge import measures
+from tracking.judge.announce import announce
+from tracking.judge.gather import gather
+from tracking.judge.outcome import changes
+from tracking.judge.places import Areas
+from tracking.store import findings, judging, work
+from tracking.store.database import Connection
+from tracking.store.work import Work, WorkKind
+
+
+class Judging:
+    """The task of judging shipments."""
+
+    name: Final = "shipments"
+    kinds: Final[tuple[WorkKind, ...]] = ("device", "shipment", "shipment_due")
+    limit: Final = 50
+
+    def __init__(self) -> None:
+        self._areas = Areas()
+
+    def do(self, conn: Connection, taken: Sequence[Work], watermark: datetime | None, now: datetime) -> None:
+        """Steps 2 to 6, within the transaction that took the work."""
+        changed: dict[int, datetime] = {}
+        concerned: set[int] = set()
+        for row in taken:
+            if row.kind == "device":
+                changed[row.key] = min(changed.get(row.key, row.changed_from), row.changed_from)
+            else:
+                concerned.add(row.key)
+        concerned.update(judging.concerned_shipments(conn, changed))
+        dues = judge_shipments(conn, self._areas, sorted(concerned), watermark, now)
+        work.finish(conn, [row.work_id for row in taken])
+        judging.settle_dues(conn, "shipment_due", dues)
+
+
+def judge_shipments(
+    conn: Connection, areas: Areas, shipment_ids: Sequence[int], watermark: datetime | None, now: datetime
+) -> dict[int, datetime | None]:
+    """Judge shipments by all their facts, as of the watermark. Within a transaction.
+
+    Returns:
+        When to look at each again though nothing has come; None: never.
+    """
+    if not shipment_ids:
+        return {}
+    dues: dict[int, datetime | None] = {}
+    until = watermark or EPOCH
+    shipments = judging.lock_shipments(conn, shipment_ids)
+    facts = gather(conn, shipments, areas.current(conn), until)
+    for shipment in shipments:
+        started = perf_counter()
+        judgement = judge(facts[shipment.shipment_id], until)
+        measures.JUDGING_SECONDS.observe(perf_counter() - started)
+        held = findings.effective(conn, shipment.shipment_id)
+        found = changes(judgement, held)
+        findings.replace(conn, shipment.shipment_id, [change.after for change in found], recorded_at=now)
+        announce(conn, shipment, found, now)
+        for change in found:
+            measures.FINDINGS.labels(change.after.rule, change.after.state).inc()
+        judging.put_custody_state(
+            conn,
+            shipment.shipment_id,
+            judgement.state,
+            judged_through=until,
+            rules_version=judgement.rules_version,
+            recorded_at=now,
+        )
+        dues[shipment.shipment_id] = judgement.next_due
+    return dues

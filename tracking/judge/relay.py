@@ -1,0 +1,133 @@
+"""Outbox to MQTT, at least once, by any number of processes.
+
+1. take      the oldest messages; the rows stay locked, other relays pass them over
+2. publish   QoS 1, all at once on one connection, which keeps their order
+3. mark      those that the broker has acknowledged, and commit
+
+Dying before 3 publishes them again. A lost connection marks what was acknowledged, and the rest waits for
+the next one. Whoever subscribes recognises a repeat by the alert's or command's id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from datetime import datetime
+from threading import Event
+from typing import Final
+from uuid import uuid4
+
+import aiomqtt
+import psycopg
+import structlog
+from msgspec import Struct
+
+from tracking.judge import measures
+from tracking.judge.loop import BACKOFF_S, POLL_S, wait_for_news
+from tracking.store import outbox
+from tracking.store.database import OUTBOX_CHANNEL, Connection, is_passing
+from tracking.store.outbox import Waiting
+
+BATCH: Final = 100
+ACKNOWLEDGED_WITHIN_S: Final = 10.0
+
+log: Final = structlog.get_logger(__name__)
+
+
+class Broker(Struct, frozen=True):
+    """Where to publish, and as whom.
+
+    Attributes:
+        host: name or address.
+        port: of the MQTT listener.
+        user: an internal service with the right to publish alerts and commands.
+        password: its password.
+        tls: how to check the broker's certificate; None: no TLS.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str | None
+    tls: ssl.SSLContext | None = None
+
+
+async def relay(
+    connect: Callable[[], Connection],
+    broker: Callable[[], Broker],
+    stop: Event,
+    now: Callable[[], datetime],
+) -> None:
+    """Publish what waits until told to stop; survive restarts of broker and database.
+
+    Args:
+        connect: opens a connection in autocommit.
+        broker: asked before each connection, because a restarted broker may have moved.
+        stop: set it from anywhere; the messages under way are finished.
+        now: for ``sent_at``.
+    """
+    failures = 0
+    while not stop.is_set():
+        try:
+            with connect() as conn:
+                conn.execute(f"listen {OUTBOX_CHANNEL}".encode())
+                async with _client(broker()) as client:
+                    while not stop.is_set():
+                        sent = await send_waiting(conn, client, now)
+                        failures = 0
+                        if not sent:
+                            await asyncio.to_thread(wait_for_news, conn, POLL_S)
+        except (aiomqtt.MqttError, OSError, psycopg.OperationalError) as error:
+            if isinstance(error, psycopg.Error) and not is_passing(error):
+                raise
+            log.warning("the relay is interrupted", error=str(error).strip(), attempt=failures + 1)
+            await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+            failures += 1
+
+
+async def send_waiting(conn: Connection, client: aiomqtt.Client, now: Callable[[], datetime]) -> int:
+    """Publish the oldest messages that wait; returns how many the broker has acknowledged.
+
+    The database is asked in this thread: nothing else runs in its loop, and the statements are short.
+
+    Raises:
+        aiomqtt.MqttError: the connection was lost; what had been acknowledged is marked all the same.
+    """
+    with conn.transaction():
+        waiting = outbox.take(conn, limit=BATCH)
+        if not waiting:
+            return 0
+        results = await asyncio.gather(
+            *(_publish(client, message) for message in waiting), return_exceptions=True
+        )
+        failed = [result for result in results if isinstance(result, BaseException)]
+        sent = [
+            message.outbox_id
+            for message, result in zip(waiting, results, strict=True)
+            if not isinstance(result, BaseException)
+        ]
+        outbox.mark_sent(conn, sent, sent_at=now())
+    measures.OUTBOX_SENT.inc(len(sent))
+    if failed:
+        raise failed[0]
+    return len(sent)
+
+
+async def _publish(client: aiomqtt.Client, message: Waiting) -> None:
+    await client.publish(message.topic, message.payload, qos=message.qos, timeout=ACKNOWLEDGED_WITHIN_S)
+
+
+def _client(broker: Broker) -> aiomqtt.Client:
+    return aiomqtt.Client(
+        broker.host,
+        broker.port,
+        username=broker.user,
+        password=broker.password,
+        identifier=f"bondwatch-relay-{uuid4().hex[:12]}",
+        tls_context=broker.tls,
+        keepalive=15,
+        timeout=5,
+        max_inflight_messages=BATCH,
+        logger=None,
+    )
