@@ -37,6 +37,7 @@ PLACES = PlaceIndex(
         square("LAYBY", 120.7775, 31.3285, 120, kind="layby_forbidden", valid_to_us=LATER),
         square("LAYBY", 120.7775, 31.3285, 160, kind="layby_forbidden", valid_from_us=LATER, revision=1),
         square("GATE", 120.7525, 31.3317, 40, kind="gate"),
+        square("DOCK", 120.805, 31.3333, 60, kind="warehouse"),
         square("ENDS", 120.7600, 31.3303, 300, valid_to_us=LATER),
     ]
 )
@@ -269,3 +270,19 @@ def test_a_snapshot_anywhere_holds_all_that_the_future_needs(
     assert half.track.encode() == untouched
     assert rest.track == again.track == whole.track
     assert half.milestones + rest.milestones == whole.milestones
+    assert all(m.at <= half.track.head for m in half.milestones)
+    assert all(m.at > half.track.head for m in rest.milestones)
+
+
+def test_the_traces_are_not_hollow() -> None:
+    """What the other tests compare holds every kind of milestone that positions and time can bring."""
+    kinds: set[str] = set()
+
+    @settings(max_examples=60, deadline=None, database=None, derandomize=True)
+    @given(traces())
+    def gather(observations: list[Observation]) -> None:
+        kinds.update(m.kind for m in in_order(observations)[0])
+
+    gather()
+    wanted = {"entered", "left", "strayed", "returned", "crossed", "stopped", "moved", "silent", "heard"}
+    assert kinds >= wanted | {"seal_locked", "seal_cut", "passed_gate"}

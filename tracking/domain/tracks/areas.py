@@ -79,13 +79,20 @@ def judge_areas(work: Working, fix: Fix, hits: tuple[Hit, ...]) -> None:
             _step(work, fix, code, areas[code], OUTSIDE)
 
 
-def judge_crossings(work: Working, way: Way, crossings: tuple[Crossing, ...]) -> None:
-    """Tell the zones on the straight way from the last fix to this one, where neither of them lies."""
-    if way.length_m() <= way.doubt_m:
+def judge_crossings(work: Working, way: Way, crossings: tuple[Crossing, ...], drift_m: float = 0.0) -> None:
+    """Tell the zones on the straight way between two fixes, where neither of them lies.
+
+    Args:
+        work: the fold in progress.
+        way: from one fix to the next.
+        crossings: the zones on it.
+        drift_m: a way no longer than this and the fixes' accuracy leads nowhere.
+    """
+    if way.length_m() <= drift_m + way.doubt_m:
         return
     for crossing in crossings:
         if crossing.area not in work.track.areas:
-            certain = not work.track.stopped and way.is_plain(crossing, work.params)
+            certain = way.is_plain(crossing, work.params)
             work.out.append(_crossed(work, way, crossing.area, crossing, certain))
 
 
@@ -170,7 +177,7 @@ def _tell_touched(work: Working, fix: Fix, code: str, run: Presence) -> None:
     Certain only when the straight way past those fixes leads through the zone as well.
     """
     area = work.places.holds(code, fix.time_us)
-    if area is None or area.is_corridor:
+    if area is None or area.is_corridor or work.track.stopped:
         return
     assert run.first is not None
     way = Way(run.prior or run.first, fix)
@@ -184,7 +191,8 @@ def _tell_touched(work: Working, fix: Fix, code: str, run: Presence) -> None:
 
 
 def _crossed(work: Working, way: Way, code: str, crossing: Crossing | None, certain: bool) -> Milestone:
-    """Dated at the end of the way: by then it had happened."""
+    """Dated at the end of the way: by then it had happened. Known now, which may be later."""
+    assert work.track.heard is not None
     area = work.places.holds(code, way.end.time_us)
     detail: dict[str, Any] = {
         "certain": certain,
@@ -200,4 +208,4 @@ def _crossed(work: Working, way: Way, code: str, crossing: Crossing | None, cert
             "depth_m": crossing.depth_m,
             "length_m": crossing.length_m,
         }
-    return Milestone(way.end.time_us, CROSSED, code, detail, way.end.key)
+    return Milestone(way.end.time_us, CROSSED, code, detail, work.track.heard)

@@ -97,7 +97,6 @@ def _fold_device(
     track, head = item.track.copy(), item.track.head
     out: list[Milestone] = []
     work = Working(track, item.profile, params, places, out)
-    before: Fix | Position | None = track.fix
     for observation in item.observations:
         key = observation.key
         if key <= head:
@@ -114,44 +113,36 @@ def _fold_device(
             if fact.accuracy_m is None or fact.accuracy_m <= worst:
                 accuracy = params.default_accuracy_m if fact.accuracy_m is None else fact.accuracy_m
                 fix = Fix(*key, fact.lon, fact.lat, accuracy)
-                _judge_fix(work, fix, fact.speed_mps, before, next(located))
-                before = fact
+                _judge_fix(work, fix, fact.speed_mps, next(located))
         elif (report := REPORTS.get(type(fact))) is not None:
             report(observation, fact, out)
     return Folded(track, out)
 
 
-def _judge_fix(
-    work: Working, fix: Fix, speed_mps: float | None, before: Fix | Position | None, located: _Located
-) -> None:
-    """Let one usable fix judge, unless it is an impossible jump that nothing has confirmed yet.
-
-    Args:
-        work: the fold in progress.
-        fix: the fix.
-        speed_mps: as the device says.
-        before: the usable position before this one; ``located.crossings`` lie on the way from there.
-        located: what the places say of the fix.
-    """
-    track, last = work.track, work.track.fix
+def _judge_fix(work: Working, fix: Fix, speed_mps: float | None, located: _Located) -> None:
+    """Let one usable fix judge, unless it is an impossible jump that nothing has confirmed yet."""
+    track, last, crossings = work.track, work.track.fix, located.crossings
     if last is not None:
         x, y = (fix.lon - last.lon) * located.lon_m, (fix.lat - last.lat) * located.lat_m
         is_far = x * x + y * y > work.params.jump_min_m * work.params.jump_min_m
         if is_far and Way(last, fix).is_impossible(work.profile, work.params):
             if not _is_believed(work, fix):
                 return
-        elif located.crossings or track.suspect is not None:
-            _judge_way(work, Way(last, fix), before, located)
+            crossings = ()
+        elif track.suspect is not None:  # then the way isn't the one that was located
+            crossings = Way(last, fix).crossings(work.places)
         track.suspect, track.suspect_count = None, 0
-    judge_stop(work, fix, speed_mps, (located.lon_m, located.lat_m))
+    ways = judge_stop(work, fix, speed_mps, (located.lon_m, located.lat_m))
+    if ways is not None:
+        for way in ways:
+            if not way.is_impossible(work.profile, work.params):
+                judge_crossings(work, way, way.crossings(work.places))
+    elif crossings and last is not None:
+        is_slow = speed_mps is not None and speed_mps * 3.6 <= work.params.stop_speed_kmh
+        drift_m = work.params.stop_radius_m if is_slow else 0.0
+        judge_crossings(work, Way(last, fix), crossings, drift_m)
     judge_areas(work, fix, located.hits)
     track.fix = fix
-
-
-def _judge_way(work: Working, way: Way, before: Fix | Position | None, located: _Located) -> None:
-    """Judge the zones on the way; past fixes that were not believed it is another way than was located."""
-    is_located = before is not None and (before.lon, before.lat) == (way.start.lon, way.start.lat)
-    judge_crossings(work, way, located.crossings if is_located else way.crossings(work.places))
 
 
 def _is_believed(work: Working, fix: Fix) -> bool:

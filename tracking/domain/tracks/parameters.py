@@ -30,7 +30,7 @@ class Parameters(Struct, frozen=True):
         stop_speed_kmh: a faster fix begins no stop. 3 km/h, A2 [P].
         stop_radius_m: a stop stays within this and the fix's accuracy. 80 m, A2 [P].
         stop_min_s: shortest stop worth a milestone, seconds. 180 s: longer than a traffic light [P].
-        move_points: consecutive fixes beyond the radius that end a stop. 2 [P].
+        move_points: consecutive fixes beyond the radius that end a stop. 3, as for leaving a zone [P].
         jump_min_m: a shorter step is never an impossible jump. 2000 m, A8 [P].
         jump_points: consistent fixes after an impossible jump that make it believed. 3 [P].
         silence_factor: a device is silent after this many of its expected intervals. 5, G1 [P].
@@ -50,7 +50,7 @@ class Parameters(Struct, frozen=True):
     stop_speed_kmh: float = 3.0
     stop_radius_m: float = 80.0
     stop_min_s: float = 180.0
-    move_points: int = 2
+    move_points: int = 3
     jump_min_m: float = 2000.0
     jump_points: int = 3
     silence_factor: float = 5.0

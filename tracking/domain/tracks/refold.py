@@ -87,7 +87,7 @@ def refold(
         places: the areas, with all revisions that held in that time.
         through: key of the newest late observation to be folded.
         until_us: how far time has passed (the watermark); silence is told up to there.
-        snapshot_every: observations after which a long window gets a snapshot of its own.
+        snapshot_every: observations between snapshots; a window over twice as long gets some of its own.
         params: thresholds.
     """
     track, since = start, 0
@@ -96,8 +96,8 @@ def refold(
     add: list[Milestone] = []
     for window in windows:
         told: list[Milestone] = []
-        for chunk in _chunks(window.observations, snapshot_every):
-            if since >= snapshot_every:
+        for chunk in _chunks(window.observations, 2 * snapshot_every):
+            if since:
                 snapshots.append(track)
                 since = 0
             folded = fold_batch([DeviceEvents(track, profile, chunk)], places, params)[0]

@@ -73,7 +73,8 @@ class Track(Struct, array_like=True):
         areas: standing by area code.
         anchor: where a stop is or may be.
         stopped: whether the stop at the anchor is confirmed.
-        leaving: first of the fixes that may end the stop, and ``leaving_count`` of them.
+        leaving: first of the fixes that may end the stop, ``leaving_count`` of them, and ``leaving_from``,
+            the last fix before them.
         suspect: last of the fixes after an impossible jump, and ``suspect_count`` of them.
     """
 
@@ -85,6 +86,7 @@ class Track(Struct, array_like=True):
     stopped: bool = False
     leaving: Fix | None = None
     leaving_count: int = 0
+    leaving_from: Fix | None = None
     suspect: Fix | None = None
     suspect_count: int = 0
 
