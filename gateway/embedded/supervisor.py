@@ -81,12 +81,25 @@ class Supervisor:
                 self._home.withdraw()
                 self._home.unlock()
 
-    def watch(self, finished: Callable[[], bool] | None = None, *, tick_s: float = IDLE_TICK_S) -> None:
-        """Keep everything running until a signal, or until ``finished``, which is asked every ``tick_s``."""
-        while not self.stopping and not (finished and finished()):
+    def watch(
+        self,
+        finished: Callable[[], bool] | None = None,
+        *,
+        tick_s: float = IDLE_TICK_S,
+        through_first_stop: bool = False,
+    ) -> None:
+        """Keep everything running until a signal, or until ``finished``.
+
+        Args:
+            finished: asked every ``tick_s`` seconds.
+            tick_s: how often.
+            through_first_stop: something is to be finished after a first signal; a second one ends this too.
+        """
+        enough = 2 if through_first_stop else 1
+        while self._stop_requests < enough and not (finished and finished()):
             self._tend()
             restarting = any(child.state is not State.READY for child in self._children if not child.done)
-            self._wakeup.wait(STARTING_TICK_S if restarting else tick_s)
+            self._wakeup.wait(min(STARTING_TICK_S, tick_s) if restarting else tick_s)
 
     def _start(self) -> None:
         for stage in self._stages:

@@ -1,0 +1,133 @@
+"""One demo from start to its account: everything published is recorded, or stands in the rejections."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+import psycopg
+import structlog
+
+from gateway.demo.scoreboard import Scoreboard
+from gateway.demo.simulation import Simulation
+from gateway.embedded.addresses import database_dsn
+from gateway.embedded.home import Home
+from gateway.embedded.supervisor import Supervisor
+from gateway.settings import Settings
+from tracking.store import figures
+from tracking.store.database import Connection, connect
+from tracking.store.positions import watermark
+
+RECORDED_S: Final = 30.0
+JUDGED_S: Final = 30.0
+QUICK_TICK_S: Final = 0.2
+
+log = structlog.get_logger()
+
+
+class Account(msgspec.Struct):
+    """The demo in figures. ``recorded = published - rejected`` and ``lost = 0``, or something is wrong."""
+
+    published: int
+    recorded: int
+    duplicates: int
+    rejected: int
+    lost: int
+    alerts: dict[str, int]
+
+
+class Demo:
+    """A running installation with the simulator.
+
+    Args:
+        settings: of the installation.
+        home: its data directory.
+        supervisor: keeps it running; everything is ready.
+    """
+
+    def __init__(self, settings: Settings, home: Home, supervisor: Supervisor) -> None:
+        self._home = home
+        self._supervisor = supervisor
+        self._dsn = database_dsn(settings)
+        self._conn: Connection | None = None
+
+    def run(self, for_s: float | None, scenario: str, *, quiet: bool) -> Account:
+        """Simulate until the time is over or a signal comes, then end the simulator and count.
+
+        Raises:
+            Problem: the simulator failed.
+        """
+        since = figures.mark(self._connection())
+        endpoints = self._home.endpoints()
+        simulation = Simulation(self._home, endpoints, scenario)
+        try:
+            with Scoreboard(since, endpoints.api or "", quiet=quiet) as board:
+                ends_at = None if for_s is None else time.monotonic() + for_s
+
+                def over() -> bool:
+                    self._reading(board.show)
+                    if not simulation.running:
+                        return True
+                    return ends_at is not None and time.monotonic() >= ends_at
+
+                self._supervisor.watch(over)
+                published = simulation.finish(self._tend)
+                self._settle(since, published.events)
+                self._reading(board.show)
+        finally:
+            simulation.kill()
+        if published.unconfirmed:
+            log.warning("events without a receipt", count=published.unconfirmed)
+        return self._account(since, published.events)
+
+    def _tend(self, finished: Callable[[], bool]) -> None:
+        """Keep the installation running until ``finished``, also after a first signal: the account is due."""
+        self._supervisor.watch(finished, tick_s=QUICK_TICK_S, through_first_stop=True)
+
+    def _settle(self, since: figures.Mark, published: int) -> None:
+        """Wait until everything published is recorded, then until it is judged; each with its deadline."""
+
+        def recorded(conn: Connection) -> bool:
+            quick = figures.quick(conn, since)
+            return quick.recorded + quick.rejected >= published
+
+        def judged(conn: Connection) -> bool:
+            reached = watermark(conn)
+            return reached is not None and figures.due_work(conn, reached)[0] == 0
+
+        self._wait(recorded, RECORDED_S)
+        self._wait(judged, JUDGED_S)
+
+    def _wait(self, condition: Callable[[Connection], bool], patience_s: float) -> None:
+        deadline = time.monotonic() + patience_s
+        self._tend(lambda: bool(self._reading(condition)) or time.monotonic() > deadline)
+
+    def _account(self, since: figures.Mark, published: int) -> Account:
+        conn = self._connection()
+        recorded = figures.recorded(conn, since)
+        rejected = figures.quick(conn, since).rejected
+        return Account(
+            published=published,
+            recorded=recorded,
+            duplicates=figures.duplicates(conn, since),
+            rejected=rejected,
+            lost=published - recorded - rejected,
+            alerts=figures.alerts(conn, since),
+        )
+
+    def _reading(self, read: Callable[[Connection], Any]) -> Any:
+        """What a reading gives; None while the database is away."""
+        try:
+            return read(self._connection())
+        except psycopg.OperationalError:
+            if self._conn is not None:
+                with suppress(psycopg.Error):
+                    self._conn.close()
+                self._conn = None
+            return None
+
+    def _connection(self) -> Connection:
+        if self._conn is None:
+            self._conn = connect(self._dsn, application="bondwatch-demo")
+        return self._conn
