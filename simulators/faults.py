@@ -30,5 +30,6 @@ class FaultyDevice(Device):
 
     def _published(self, payload: bytes) -> bool:
         done: Future[bool] = Future()
-        self._loop.call(lambda: done.set_result(self._publish(self._topic, payload, time.monotonic())))
+        topic = self._sending.topic
+        self._loop.call(lambda: done.set_result(self._sending.publish(topic, payload, time.monotonic())))
         return done.result(10)

@@ -11,10 +11,11 @@ It needs `paho-mqtt`, `msgspec` and of Bondwatch only the package `devices`. Gui
 """
 
 from devices.client.commands import CommandHandler
-from devices.client.device import Counts, Device, DeviceBroken
+from devices.client.device import Device, DeviceBroken
 from devices.client.facts import Invalid
 from devices.client.loop import Loop
 from devices.client.outbox import OutboxError, OutboxFull, Refused
+from devices.client.sending import Counts
 from devices.messages import Command
 from devices.observation import (
     Action,

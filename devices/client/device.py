@@ -19,7 +19,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -31,37 +31,18 @@ from devices.client.commands import CommandHandler, Commands
 from devices.client.facts import milliseconds, tail
 from devices.client.link import Broker, Link, Will
 from devices.client.loop import Loop
-from devices.client.outbox import Outbox, Refused, Stored
-from devices.client.pacing import Pacing
+from devices.client.outbox import Outbox, Refused
+from devices.client.sending import Counts, Sending
 from devices.messages import Presence, decode_receipt, encode
 from devices.observation import Fact
 from devices.topics import commands_topic, events_topic, presence_topic, receipts_topic
 
 MAX_EVENT_BYTES: Final = 256 * 1024
-MAX_PUBLISH_BYTES: Final = 512 * 1024
-INFLIGHT: Final = 8
-"""Publishes that the broker has not acknowledged yet, at most."""
-
-ACKNOWLEDGE_WITHIN_S: Final = 30.0
-"""A connection on which the broker acknowledges nothing for so long is given up."""
-
 _GOODBYE_S: Final = 2.0
 
 
 class DeviceBroken(Exception):
     """The device stopped for a reason that it can't heal (its disk failed, say); the cause says which."""
-
-
-class Counts(msgspec.Struct):
-    """What happened since this device object was made. `sent_again` counts events, not publishes."""
-
-    reported: int = 0
-    confirmed: int = 0
-    rejected: int = 0
-    sent_again: int = 0
-    connections: int = 0
-    commands: int = 0
-    unreadable: int = 0
 
 
 class Device:
@@ -113,19 +94,9 @@ class Device:
         self.counts = Counts()
         self._outbox = Outbox(outbox, name, capacity=capacity, keep=keep, synchronous=synchronous)
         self._clock, self._firmware = clock, firmware
-        self._topic, self._receipts, self._commands_topic = (
-            events_topic(name),
-            receipts_topic(name),
-            commands_topic(name),
-        )
         self._presence = presence_topic(name)
-        self._own_loop = Loop() if loop is None else None
-        self._loop = loop or self._own_loop or Loop()
-        self._pacing = Pacing()
-        self._highest_sent = 0
-        self._under_way = 0
-        self._acknowledged_at = 0.0
-        self._quiet = threading.Event()
+        self._receipts, self._commands_topic = receipts_topic(name), commands_topic(name)
+        self._loop, self._owns_loop = (Loop(), True) if loop is None else (loop, False)
         self._closing = False
         self._error: Exception | None = None
         self._state = "offline"
@@ -142,6 +113,9 @@ class Device:
             subscriptions=subscriptions,
         )
         self._commands = Commands(self._outbox, on_command, self._now_ms, self._link.wake)
+        self._sending = Sending(
+            events_topic(name), self._outbox, self._commands, self._link.publish, self.counts
+        )
         if connect:
             self.connect()
 
@@ -218,8 +192,8 @@ class Device:
         self._closing = True
         self._say_goodbye()
         self._commands.close()
-        if self._own_loop is not None:
-            self._own_loop.close()
+        if self._owns_loop:
+            self._loop.close()
         self._outbox.close()
 
     def __enter__(self) -> Self:
@@ -234,10 +208,9 @@ class Device:
 
     def online(self, now: float) -> None:
         """Connected and subscribed: say so, begin again at the oldest event."""
-        self._under_way, self._acknowledged_at = 0, now
         self.counts.connections += 1
-        self._pacing.connected(now)
-        self._publish(self._presence, encode(Presence("online", firmware=self._firmware)), now, retain=True)
+        self._sending.connected(now)
+        self._announce("online", now)
         self._commands.resume()
         self._state = "online"
         self._online.set()
@@ -246,7 +219,7 @@ class Device:
         """Not connected: the link tries again by itself."""
         self._state = reason
         self._online.clear()
-        self._quiet.set()
+        self._sending.quiet.set()
 
     def broken(self, error: Exception) -> None:
         """Stopped for good; the next `report` raises it."""
@@ -265,56 +238,15 @@ class Device:
 
     def acknowledged(self) -> None:
         """The broker has one more publish."""
-        self._under_way -= 1
-        self._acknowledged_at = time.monotonic()
-        if self._under_way == 0:
-            self._quiet.set()
+        self._sending.acknowledged(time.monotonic())
 
     def pump(self, now: float) -> float:
-        """Send what is due: what was asked for, what seems lost, what is new, in this order."""
-        while self._under_way < INFLIGHT:
-            events = self._next(now)
-            if not events or not self._send(events, now):
-                break
-            self.counts.sent_again += sum(event.seq <= self._highest_sent for event in events)
-            self._highest_sent = max(self._highest_sent, events[-1].seq)
-        stuck_at = self._acknowledged_at + ACKNOWLEDGE_WITHIN_S if self._under_way else float("inf")
-        if now >= stuck_at:
+        """Send what is due."""
+        due = self._sending.pump(now)
+        if due is None:
             self._link.restart("the broker acknowledges nothing")
             return now
-        due = self._pacing.due()
-        return stuck_at if due is None or self._under_way >= INFLIGHT else min(stuck_at, due)
-
-    def _next(self, now: float) -> list[Stored]:
-        asked = self._commands.next_asked(self._pacing.chunk)
-        if asked:
-            return asked
-        lost = self._pacing.again(now)
-        if lost:
-            found = self._outbox.pick(lost)
-            self._pacing.forget(set(lost).difference(event.seq for event in found))
-            return found
-        room = min(self._pacing.room, self._pacing.chunk)
-        return self._outbox.after(self._pacing.newest, room) if room > 0 else []
-
-    def _send(self, events: list[Stored], now: float) -> bool:
-        for part in _parts(events):
-            payload = (
-                part[0].body if len(part) == 1 else b"[" + b",".join(event.body for event in part) + b"]"
-            )
-            if not self._publish(self._topic, payload, now):
-                return False
-            self._pacing.sent((event.seq for event in part), now)
-        return True
-
-    def _publish(self, topic: str, payload: bytes, now: float, *, retain: bool = False) -> bool:
-        if self._under_way == 0:
-            self._acknowledged_at = now
-        if not self._link.publish(topic, payload, retain=retain):
-            return False
-        self._under_way += 1
-        self._quiet.clear()
-        return True
+        return due
 
     def _receipt(self, payload: bytes) -> None:
         receipt = decode_receipt(payload)
@@ -325,7 +257,12 @@ class Device:
         self.counts.confirmed += settled.confirmed
         self.counts.rejected += settled.rejected
         numbers = [(refusal.seq, refusal.seq) for refusal in refused if refusal.seq is not None]
-        self._pacing.settled([*receipt.committed, *numbers], time.monotonic())
+        self._sending.settled([*receipt.committed, *numbers], time.monotonic())
+
+    def _announce(self, state: Literal["online", "offline"], now: float) -> None:
+        self._sending.publish(
+            self._presence, encode(Presence(state, firmware=self._firmware)), now, retain=True
+        )
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
@@ -335,9 +272,7 @@ class Device:
         said, gone = threading.Event(), threading.Event()
 
         def speak() -> None:
-            self._publish(
-                self._presence, encode(Presence("offline", firmware=self._firmware)), 0.0, retain=True
-            )
+            self._announce("offline", time.monotonic())
             said.set()
 
         def leave() -> None:
@@ -347,17 +282,6 @@ class Device:
         self._loop.call(speak)
         said.wait(_GOODBYE_S)
         if self._online.is_set():
-            self._quiet.wait(_GOODBYE_S)
+            self._sending.quiet.wait(_GOODBYE_S)
         self._loop.call(leave)
         gone.wait(_GOODBYE_S)
-
-
-def _parts(events: list[Stored]) -> Iterator[list[Stored]]:
-    """Cut where a publish would be too large; one part, nearly always."""
-    start = size = 0
-    for index, event in enumerate(events):
-        size += len(event.body) + 1
-        if size > MAX_PUBLISH_BYTES and index > start:
-            yield events[start:index]
-            start, size = index, len(event.body) + 1
-    yield events[start:]

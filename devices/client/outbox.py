@@ -22,6 +22,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -29,29 +30,7 @@ from devices.messages import Refusal
 
 FORMAT: Final = "1"
 
-_SCHEMA: Final = """
-create table if not exists facts_of_this_file (name text primary key, value text not null) without rowid;
-create table if not exists events (
-    seq       integer primary key,
-    body      blob not null,
-    confirmed integer not null default 0
-);
-create index if not exists waiting on events (seq) where confirmed = 0;
-create table if not exists rejected (
-    seq     integer primary key,
-    body    blob not null,
-    reason  text not null,
-    detail  text not null,
-    at_ms   integer not null
-);
-create table if not exists commands (
-    id      text primary key,
-    body    blob not null,
-    done    integer not null default 0,
-    at_ms   integer not null
-);
-create index if not exists undone on commands (at_ms) where done = 0;
-"""
+_SCHEMA: Final = files("devices.client").joinpath("outbox.sql")
 
 _PICK: Final = """
 select seq, body from events
@@ -134,7 +113,7 @@ class Outbox:
             self._db.execute("pragma journal_mode = wal")
             self._db.execute(f"pragma synchronous = {synchronous}")
             with self._transaction():
-                for statement in _SCHEMA.split(";"):
+                for statement in _SCHEMA.read_text(encoding="utf-8").split(";"):
                     self._db.execute(statement)
                 facts = dict(self._db.execute("select name, value from facts_of_this_file").fetchall())
                 if not facts:
