@@ -275,6 +275,40 @@ def test_a_lone_outlier_into_a_zone_beside_the_road_is_uncertain():
     assert [m.detail["certain"] for m in crossed] == [False]
 
 
+def test_a_lone_fix_inside_while_standing_is_drift():
+    truck = Truck(*moved(LON, LAT, -400, 0)).stands(8).is_seen(400).is_seen(-150).stands(3)
+    assert told(truck.folded(yard(150)).milestones) == [("stopped", None)]
+
+
+def test_a_lone_fix_inside_without_moving_on_is_drift():
+    truck = (
+        Truck(*moved(LON, LAT, -170, 0))
+        .is_seen(speed_mps=2.0)
+        .is_seen(100, speed_mps=2.0)
+        .is_seen(0, 40, speed_mps=2.0)
+    )
+    assert told(truck.folded(yard(100)).milestones) == []
+
+
+def test_a_way_within_the_accuracy_leads_nowhere():
+    truck = Truck(*moved(LON, LAT, -8, 0)).is_seen(speed_mps=2.0).is_seen(16, speed_mps=2.0)
+    assert told(truck.folded(yard(4)).milestones) == []
+
+
+def test_a_zone_the_device_is_in_is_not_crossed():
+    truck = Truck(LON, LAT).stands(3).is_seen(-200, 110, speed_mps=9.0).is_seen(-110, 200, speed_mps=9.0)
+    cut = yard(205)
+    assert told(truck.folded(cut).milestones) == [("entered", "YARD")]
+    truck = Truck(LON, LAT).stands(3).is_seen(-208, 150, speed_mps=9.0).is_seen(-150, 208, speed_mps=9.0)
+    assert told(truck.folded(cut).milestones) == [("entered", "YARD")]
+
+
+def test_zones_left_together_are_told_by_code():
+    nested = [square(code, LON, LAT, 300) for code in "FBDACE"]
+    truck = Truck(LON, LAT).stands(3).drives(5000)
+    assert told(truck.folded(*nested).milestones, "left") == [("left", code) for code in "ABCDEF"]
+
+
 def test_ways_are_the_same_whatever_the_batches():
     truck = Truck(*moved(LON, LAT, -3000, 0), every_s=60).drives(6000)
     index, track, milestones = PlaceIndex([yard(100)]), Track(), []

@@ -105,6 +105,15 @@ def test_a_jump_is_believed_after_three_consistent_fixes():
     assert seconds(milestones[0]) == 4 * 30
 
 
+def test_the_way_of_a_believed_jump_crosses_nothing():
+    between = square("BETWEEN", *moved(LON, LAT, 25_000, 0), 400)
+    beside = square("BESIDE", *moved(LON, LAT, 50_400, 0), 150)
+    truck = Truck(LON, LAT).stands(8)
+    for east in (50_000, 50_000, 50_800, 51_500, 52_200, 52_900):
+        truck.is_seen(east, speed_mps=25.0)
+    assert told(truck.folded(between, beside).milestones) == [("stopped", None), ("moved", None)]
+
+
 def test_jumps_all_over_are_never_believed():
     truck = Truck(LON, LAT).stands(2)
     for i in range(10):
