@@ -88,7 +88,7 @@ def _duplicate_notes(load: Load) -> list[record.NoteRow]:
     """One note for every device that sent again what was recorded before."""
     if load.replay is not None:
         return []
-    newest = max(message.received_us for message in load.messages)
+    newest = max((message.received_us for message in load.messages), default=0)
     return [
         record.NoteRow(device_id, "duplicates", newest, newest, len(heard.again), {})
         for device_id, heard in load.heard.items()

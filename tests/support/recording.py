@@ -146,6 +146,13 @@ class Station:
             )
         ]
 
+    def restart(self) -> None:
+        """The worker dies and another one starts: nothing that only it knew is left."""
+        self.tools.connection.close()
+        connection = connect(self.dsn)
+        self.tools = Tools(self.tools.worker, connection, read_reference(connection))
+        self.road = Road(self.tools, connect=lambda: connect(self.dsn), now_us=lambda: self.clock_us)
+
     def close(self) -> None:
         self.conn.close()
         self.tools.connection.close()

@@ -129,28 +129,3 @@ insert into arrival_notes (device_id, kind, first_at, last_at, count, detail)
 select * from unnest(
     %b::bigint[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::bigint[], %b::text[]::jsonb[]
 )
-
--- name: list_rejections
-select rejection_id, received_at, topic, reason, detail, run, seq, replayed_at
-from rejections
-where (%(reason)s::text is null or reason = %(reason)s)
-  and (%(device)s::text is null or topic = %(device)s)
-  and (%(open)s::bool is not true or replayed_at is null)
-order by rejection_id desc
-limit %(limit)s
-
--- name: rejections
-select
-    rejection_id, topic, payload, properties, reason, detail, device_id, run, seq, received_at, recorded_at,
-    replayed_at
-from rejections
-where rejection_id = any(%b)
-order by received_at, rejection_id
-
--- name: open_rejections
-select rejection_id
-from rejections
-where replayed_at is null
-  and (%(reason)s::text is null or reason = %(reason)s)
-  and (%(device)s::text is null or topic = %(device)s)
-order by received_at, rejection_id
