@@ -18,7 +18,6 @@ from tracking.store.observations import (
     insert_observations,
     insert_readings,
     load_observations,
-    stored_bodies,
 )
 from tracking.store.partitions import Partitions, drop_before, ensure_partitions
 
@@ -113,13 +112,6 @@ def test_reading_part_of_a_track_passes_partitions_over(conn: Connection, device
         plan = "\n".join(line for (line,) in cur)
     assert plan.count("observations_2026w") == 2  # one index of one partition
     assert "Sort" not in plan
-
-
-def test_bodies_by_key(conn: Connection, device: int) -> None:
-    record(conn, device, [position(1, NOON_US), position(2, NOON_US + 1)])
-    keys = [(device, NOON_US, 1, 1), (device, NOON_US + 9, 1, 2)]
-    assert stored_bodies(conn.cursor(), keys) == {keys[0]: b'{"run":1,"seq":1,"type":"position"}'}
-    assert stored_bodies(conn.cursor(), []) == {}
 
 
 def test_rows_are_split_at_the_late_window(device: int) -> None:

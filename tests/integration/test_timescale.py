@@ -26,7 +26,6 @@ from tracking.store.observations import (
     insert_observations,
     insert_readings,
     load_observations,
-    stored_bodies,
 )
 from tracking.store.partitions import Partitions, drop_before
 
@@ -145,8 +144,6 @@ class TestSeries:
     def test_what_goes_in_comes_out_in_key_order(self, conn: Connection, device: int) -> None:
         record(conn, device, [position(seq, NOON_US + (7 * seq % 5) * MINUTE_US) for seq in range(5)])
         assert sequence(conn, device) == [0, 3, 1, 4, 2]
-        key = (device, NOON_US, 1, 0)
-        assert stored_bodies(conn.cursor(), [key]) == {key: b'{"run":1,"seq":0,"type":"position"}'}
 
     def test_a_key_twice_stops_the_batch(self, conn: Connection, device: int) -> None:
         record(conn, device, [position(1, NOON_US)])

@@ -38,12 +38,6 @@ def effective(conn: Connection, shipment_id: int) -> dict[str, FindingRow]:
     return {row[0]: FindingRow._make(row) for row in found}
 
 
-def known_at(conn: Connection, shipment_id: int, at: datetime) -> list[FindingRow]:
-    """What we held true at an earlier moment."""
-    found = conn.execute(SQL["known_at"], {"shipment_id": shipment_id, "at": at})
-    return [FindingRow._make(row) for row in found]
-
-
 def replace(conn: Connection, shipment_id: int, rows: Sequence[FindingRow], *, recorded_at: datetime) -> None:
     """Let these versions hold from now on, each in place of the one before it. The caller has locked the
     shipment.

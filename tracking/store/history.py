@@ -76,12 +76,6 @@ def supersede_milestones(conn: Connection, milestone_ids: Sequence[int], *, at: 
         conn.execute(SQL["supersede_milestones"], {"milestone_ids": int8s(milestone_ids), "at": at})
 
 
-def drop_snapshots(conn: Connection, device_id: int, after: Key) -> None:
-    """Forget snapshots after a key: the fold that made them no longer holds."""
-    time, run, seq = after
-    conn.execute(SQL["drop_snapshots"], {"device_id": device_id, "time": time, "run": run, "seq": seq})
-
-
 def _binary(conn: Connection, query: str, device_id: int, key: Key, **more: Any) -> list[tuple[Any, ...]]:
     time, run, seq = key
     parameters = {"device_id": device_id, "time": time, "run": run, "seq": seq, **more}

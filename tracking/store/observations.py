@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
-from devices.observation import Observation, Position, Reading, micros, moment
+from devices.observation import Observation, Position, Reading
 from tracking.store.arrays import byteas, float4s, float8s, int2s, int4s, int8s, texts, timestamps
 from tracking.store.database import Connection, Cursor, queries
 from tracking.store.kinds import FACT_NUMBERS
@@ -244,25 +244,6 @@ def load_observations(
         )  # fmt: skip
         for row in cur:
             yield Stored._make(row)
-
-
-def stored_bodies(
-    cur: Cursor, keys: Sequence[tuple[int, int, int, int]]
-) -> dict[tuple[int, int, int, int], bytes]:
-    """The bytes recorded under (device_id, time_us, run, seq), to tell a duplicate from a number used
-    twice.
-    """
-    if not keys:
-        return {}
-    devices, times, runs, seqs = zip(*keys, strict=True)
-    cur.execute(
-        SQL["stored_bodies"],
-        {
-            "device_ids": int8s(devices), "times": timestamps(times), "runs": int4s(runs), "seqs":
-            int8s(seqs), "first": moment(min(times)), "last": moment(max(times)),
-        },
-    )  # fmt: skip
-    return {(device_id, micros(time), run, seq): body for device_id, time, run, seq, body in cur}
 
 
 def _weeks(times_us: Sequence[int]) -> list[int]:

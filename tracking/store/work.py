@@ -74,11 +74,6 @@ def arm(conn: Connection, kind: DueKind, key: int, due_at: datetime, changed_fro
     conn.execute(SQL["arm"], {"kind": kind, "key": key, "due_at": due_at, "changed_from": changed_from})
 
 
-def disarm(conn: Connection, kind: DueKind, key: int) -> None:
-    """Nothing can come due any more by the passing of time alone."""
-    conn.execute(SQL["disarm"], {"kind": kind, "key": key})
-
-
 def backlog(conn: Connection, watermark: datetime | None) -> Backlog:
     """For metrics: rows that are ready and not taken yet."""
     row = conn.execute(SQL["backlog"], {"watermark": watermark}).fetchone()

@@ -7,14 +7,6 @@ from findings
 where shipment_id = %(shipment_id)s and superseded_at is null
 order by opened_at, finding_id
 
--- name: known_at
-select finding_id, rule, rules_version, cause, verdict, state, severity, opened_at, closed_at, evidence, parameters,
-       terms_revision, place
-from findings
-where shipment_id = %(shipment_id)s
-  and recorded_at <= %(at)s and (superseded_at is null or superseded_at > %(at)s)
-order by opened_at, finding_id
-
 -- name: supersede
 update findings
 set superseded_at = %(at)s

@@ -14,10 +14,6 @@ where device_id = %(device_id)s and (time, run, seq) >= (%(time)s, %(run)s, %(se
 order by time, run, seq
 limit %(limit)s
 
--- name: drop_snapshots
-delete from track_snapshots
-where device_id = %(device_id)s and (time, run, seq) > (%(time)s, %(run)s, %(seq)s)
-
 -- name: milestones_between
 select milestone_id, time, kind, area, detail, at_time, at_run, at_seq
 from milestones

@@ -33,10 +33,3 @@ where device_id = %(device_id)s
   and (event_time, run, seq) > (%(after_time)s, %(after_run)s, %(after_seq)s)
   and (event_time, run, seq) <= (%(upto_time)s, %(upto_run)s, %(upto_seq)s)
 order by event_time, run, seq
-
--- name: stored_bodies
-select o.device_id, o.event_time, o.run, o.seq, o.body
-from unnest(%(device_ids)b::bigint[], %(times)b::timestamptz[], %(runs)b::int[], %(seqs)b::bigint[])
-    as k (device_id, event_time, run, seq)
-join observations o using (device_id, event_time, run, seq)
-where o.event_time between %(first)s::timestamptz and %(last)s::timestamptz

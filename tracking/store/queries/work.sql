@@ -29,9 +29,6 @@ values (%(kind)s, %(key)s, %(changed_from)s, %(due_at)s)
 on conflict (kind, key) where kind in ('device_due', 'shipment_due')
 do update set due_at = excluded.due_at, changed_from = excluded.changed_from
 
--- name: disarm
-delete from work where kind = %(kind)s and key = %(key)s
-
 -- name: backlog
 select count(*), count(*) filter (where urgent)
 from work
