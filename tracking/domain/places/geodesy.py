@@ -95,21 +95,15 @@ def distance_to_line_m(line: Floats, lon: float, lat: float) -> float:
     lon_m, lat_m = metres_per_degree(lat)
     x, y = (line[:, 0] - lon) * lon_m, (line[:, 1] - lat) * lat_m
     rough = np.sqrt(squared_to_origin(x[:-1], y[:-1], x[1:], y[1:]))
-    start, end = line[:-1], line[1:]
-    if (least := float(rough.min())) < _ROUGH_WITHIN_M:
-        near = rough <= least * 1.1 + 100.0
-        start, end = start[near], end[near]
-    ax, ay = _seen_from(lon, lat, start)
-    bx, by = _seen_from(lon, lat, end)
-    return math.sqrt(float(squared_to_origin(ax, ay, bx, by).min()))
-
-
-def _seen_from(lon: float, lat: float, points: Floats) -> tuple[Floats, Floats]:
-    """Points in the azimuthal equidistant projection around a place, metres."""
-    count = len(points)
-    azimuth, _back, length = _GEOD.inv(np.full(count, lon), np.full(count, lat), points[:, 0], points[:, 1])
+    least = float(rough.min())
+    near = np.flatnonzero(rough <= (least * 1.1 + 100.0 if least < _ROUGH_WITHIN_M else math.inf))
+    seen = line[np.concatenate([near, near + 1])]
+    count = len(seen)
+    azimuth, _back, length = _GEOD.inv(np.full(count, lon), np.full(count, lat), seen[:, 0], seen[:, 1])
     radians = np.radians(azimuth)
-    return length * np.sin(radians), length * np.cos(radians)
+    x, y = length * np.sin(radians), length * np.cos(radians)
+    half = len(near)
+    return math.sqrt(float(squared_to_origin(x[:half], y[:half], x[half:], y[half:]).min()))
 
 
 def squared_to_origin(ax: Floats, ay: Floats, bx: Floats, by: Floats) -> Floats:
