@@ -7,7 +7,7 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from devices.observation import ID_RUN, Observation
@@ -68,13 +68,13 @@ def sort_out(
     load: Load,
     doubtful: Iterable[Heard],
     precedents: Mapping[int, Precedent],
-    was_rejected: Callable[[int], bool],
+    recorded: Collection[int] | None,
 ) -> None:
     """Leave in ``events`` what is new; move what was recorded before to ``again``; reject the rest.
 
     Args:
         precedents: what is recorded under each claim, by place.
-        was_rejected: whether an event of a replay, by place, only has its own rejection against it.
+        recorded: of a replay, the claims whose number is recorded at some time or other; None: no replay.
     """
     place = -1
     for heard in doubtful:
@@ -87,7 +87,8 @@ def sort_out(
             if first is not None:
                 verdict = "again" if first.raw == event.raw else SEQ_REUSED
             else:
-                verdict = _verdict(event, precedents.get(place), was_rejected(place))
+                is_recorded = None if recorded is None else place in recorded
+                verdict = _verdict(event, precedents.get(place), is_recorded)
             if verdict == "new":
                 firsts[event.run, event.seq] = event
                 heard.events.append(event)
@@ -103,16 +104,20 @@ def sort_out(
                 heard.refused.append(refused)
 
 
-def _verdict(event: Observation, precedent: Precedent | None, was_rejected: bool) -> str:
-    """``new``, ``again``, ``seq_reused``, or the reason for which this very event was rejected before."""
+def _verdict(event: Observation, precedent: Precedent | None, is_recorded: bool | None) -> str:
+    """``new``, ``again``, ``seq_reused``, or the reason for which this very event was rejected before.
+
+    Args:
+        is_recorded: of a replay, whether the number is recorded at some time or other; None: no replay.
+    """
     if precedent is None:
         return "new"
     if precedent.same:
         return "again"
-    if precedent.other:
+    if precedent.other or is_recorded:
         return SEQ_REUSED
-    if was_rejected:
-        return "new"
+    if is_recorded is not None:
+        return "new"  # nothing but a rejection is against it, and that is what a replay is for
     if precedent.reason is not None:
         return precedent.reason
     # An id without a precedent is new. A number that is in, but not at this time: another event has it.

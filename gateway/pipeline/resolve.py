@@ -42,13 +42,8 @@ def resolve(load: Load, tools: Tools) -> None:
     if doubtful:
         claims = identity.claims(load, doubtful)
         precedents = {found.place: found for found in record.precedents(conn, claims)}
-        recorded = record.recorded_at_any_time(conn, claims) if load.replay else set()
-        identity.sort_out(
-            load,
-            doubtful,
-            precedents,
-            lambda place: load.replay is not None and place not in recorded,
-        )
+        recorded = record.recorded_at_any_time(conn, claims) if load.replay else None
+        identity.sort_out(load, doubtful, precedents, recorded)
     for heard in load.heard.values():
         identity.hear(load, heard)
 
