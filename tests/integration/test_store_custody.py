@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import psycopg
 import pytest
 
 from tests.support.rows import NOON, add_devices
@@ -66,18 +67,19 @@ class TestWork:
         assert work.backlog(conn, None) == work.Backlog(0, 0)
 
     def test_what_is_due_waits_for_the_watermark(self, conn: Connection) -> None:
-        work.arm(conn, "device_due", 7, NOON, NOON - MINUTE)
+        self.add(conn, 7, kind="device_due", due=NOON.isoformat())
         with conn.transaction():
             assert work.take(conn, None) == []
             assert work.take(conn, NOON - MINUTE) == []
             (row,) = work.take(conn, NOON)
-        assert (row.kind, row.key, row.changed_from, row.due_at) == ("device_due", 7, NOON - MINUTE, NOON)
+        assert (row.kind, row.key, row.changed_from, row.due_at) == ("device_due", 7, NOON, NOON)
 
-    def test_a_due_row_is_armed_once_and_can_be_moved(self, conn: Connection) -> None:
-        work.arm(conn, "shipment_due", 7, NOON, NOON)
-        work.arm(conn, "shipment_due", 7, NOON + MINUTE, NOON)
-        assert work.backlog(conn, NOON) == work.Backlog(0, 0)
-        assert work.backlog(conn, NOON + MINUTE) == work.Backlog(1, 0)
+    def test_a_device_has_one_due_row(self, conn: Connection) -> None:
+        self.add(conn, 7, kind="device_due", due=NOON.isoformat())
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            self.add(conn, 7, kind="device_due", due=NOON.isoformat())
+        assert work.backlog(conn, NOON - MINUTE) == work.Backlog(0, 0)
+        assert work.backlog(conn, NOON) == work.Backlog(1, 0)
 
     def test_two_judges_never_have_the_same_row(self, conn: Connection, database: str) -> None:
         for key in range(4):

@@ -192,7 +192,7 @@ def settle_dues(conn: Connection, kind: DueKind, dues: Mapping[int, datetime | N
     if not dues:
         return
     parameters: dict[str, Any] = {"kind": kind, "keys": list(dues)}
-    standing = dict(conn.execute(SQL["standing_dues"], parameters).fetchall())
+    standing: dict[int, datetime] = dict(conn.execute(SQL["standing_dues"], parameters).fetchall())
     added = {key: due for key, due in dues.items() if due is not None and key not in standing}
     wrong = [key for key, due in standing.items() if dues[key] != due]
     held = (

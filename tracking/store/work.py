@@ -69,11 +69,6 @@ def put_off(conn: Connection, work_ids: Sequence[int], due_at: datetime) -> None
     conn.execute(SQL["put_off"], {"work_ids": int8s(work_ids), "due_at": due_at})
 
 
-def arm(conn: Connection, kind: DueKind, key: int, due_at: datetime, changed_from: datetime) -> None:
-    """Let the one due row of a device or shipment fire when the watermark passes ``due_at``."""
-    conn.execute(SQL["arm"], {"kind": kind, "key": key, "due_at": due_at, "changed_from": changed_from})
-
-
 def backlog(conn: Connection, watermark: datetime | None) -> Backlog:
     """For metrics: rows that are ready and not taken yet."""
     row = conn.execute(SQL["backlog"], {"watermark": watermark}).fetchone()

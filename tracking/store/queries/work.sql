@@ -23,12 +23,6 @@ for update of w skip locked
 -- name: finish
 delete from work where work_id = any(%(work_ids)b::bigint[])
 
--- name: arm
-insert into work (kind, key, changed_from, due_at)
-values (%(kind)s, %(key)s, %(changed_from)s, %(due_at)s)
-on conflict (kind, key) where kind in ('device_due', 'shipment_due')
-do update set due_at = excluded.due_at, changed_from = excluded.changed_from
-
 -- name: backlog
 select count(*), count(*) filter (where urgent)
 from work
