@@ -17,58 +17,16 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import mqtt5
-from msgspec import Struct
 
 from gateway.pipeline.batch import Message
+from gateway.sources.mqtt_terms import FINAL, Address, LinkLost, Session, Unwelcome, words
+
+__all__ = ["Address", "Link", "LinkLost", "Session", "Unwelcome"]
 
 KEEP_ALIVE_S: Final = 20
 HANDSHAKE_S: Final = 5.0
 
 _TICK_S: Final = KEEP_ALIVE_S / 4
-
-
-class LinkLost(Exception):
-    """The connection could not be made or is gone. Try again."""
-
-
-class Unwelcome(Exception):
-    """The broker won't have us this way, now or later: credentials, rights, or something that it lacks."""
-
-
-class Address(Struct, frozen=True):
-    """Where a broker is and who we are to it."""
-
-    host: str
-    port: int
-    user: str | None = None
-    password: str | None = None
-    tls: ssl.SSLContext | None = None
-
-
-class Session(Struct, frozen=True):
-    """What a link asks of the broker when it connects.
-
-    Attributes:
-        client_id: names the broker's session.
-        expiry_s: how long the broker keeps the session without us; 0: not at all, and start with an empty
-            one.
-        receive_max: how many messages the broker may send that we haven't acknowledged.
-    """
-
-    client_id: str
-    expiry_s: int
-    receive_max: int
-
-
-# Reasons that no second attempt cures. (The codec's reason codes have no hash.)
-_FINAL: Final = (
-    mqtt5.ConnAckReasonCode.UNSUPPORTED_PROTOCOL_VERSION,
-    mqtt5.ConnAckReasonCode.CLIENT_ID_NOT_VALID,
-    mqtt5.ConnAckReasonCode.BAD_USER_NAME_OR_PASSWORD,
-    mqtt5.ConnAckReasonCode.NOT_AUTHORIZED,
-    mqtt5.ConnAckReasonCode.BANNED,
-    mqtt5.ConnAckReasonCode.BAD_AUTHENTICATION_METHOD,
-)
 
 
 class Link(asyncio.Protocol):
@@ -141,8 +99,8 @@ class Link(asyncio.Protocol):
             raise
         if answer.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
             self.abort("refused")
-            kind = Unwelcome if answer.reason_code in _FINAL else LinkLost
-            raise kind(f"the broker refuses {session.client_id}: {_words(answer.reason_code)}")
+            kind = Unwelcome if answer.reason_code in FINAL else LinkLost
+            raise kind(f"the broker refuses {session.client_id}: {words(answer.reason_code)}")
         if session.expiry_s and not answer.shared_subscription_available:
             self.abort("no shared subscriptions")
             raise Unwelcome("the broker has no shared subscriptions")
@@ -171,7 +129,7 @@ class Link(asyncio.Protocol):
         assert isinstance(answer, mqtt5.SubAckPacket)
         granted = answer.reason_codes[0]
         if granted != mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE:
-            raise Unwelcome(f"the broker doesn't grant {pattern} at QoS 1: {_words(granted)}")
+            raise Unwelcome(f"the broker doesn't grant {pattern} at QoS 1: {words(granted)}")
 
     async def unsubscribe(self, pattern: str) -> None:
         """Take a subscription back; what waits in the session still comes.
@@ -272,7 +230,7 @@ class Link(asyncio.Protocol):
             if answer is not None and not answer.done():
                 answer.set_result(packet)
         elif isinstance(packet, mqtt5.DisconnectPacket):
-            self.abort(_words(packet.reason_code))
+            self.abort(words(packet.reason_code))
 
     async def _ask(self, number: int, data: bytes) -> mqtt5.Packet:
         answer: asyncio.Future[mqtt5.Packet] = asyncio.get_running_loop().create_future()
@@ -315,8 +273,3 @@ class Link(asyncio.Protocol):
                 waiting.set_exception(LinkLost(self.closed_because))
                 waiting.exception()  # seen, whether or not somebody still waits
         self._closed.set()
-
-
-def _words(reason: object) -> str:
-    """A reason code as people read it: ``not authorized``."""
-    return str(reason).rpartition(".")[2].lower().replace("_", " ")

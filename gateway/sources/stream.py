@@ -10,17 +10,22 @@ Source: NATS JetStream API (``$JS.API``), ADR-30 (subject transform), ADR-31 (di
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
+import structlog
 from msgspec import Struct
 
 from devices.observation import micros, moment
 from gateway.problem import Problem
 from gateway.subjects import CAPTURED, STORED, STREAM
+from tracking.store.positions import Held
 
 _NOT_FOUND: Final = 404
 _NO_ROOM: Final = 10047
+
+log = structlog.get_logger()
 
 
 class Requester(Protocol):
@@ -58,6 +63,19 @@ class StreamState(Struct, frozen=True):
 
     first: int
     last: int
+
+
+class Resume(Struct, frozen=True):
+    """Where reading goes on.
+
+    Attributes:
+        floors: up to which sequence each partition's messages are recorded.
+        overran: messages that the stream's limits took before they were read (an upper bound: some were other
+            partitions').
+    """
+
+    floors: Mapping[int, int]
+    overran: int
 
 
 async def ensure_stream(request: Requester, keep: Keep) -> None:
@@ -132,6 +150,34 @@ async def last_before(request: Requester, time_us: int) -> int:
     await call(request, f"$JS.API.CONSUMER.DELETE.{STREAM}.{made['name']}")
     sequence: int = made["delivered"]["stream_seq"]
     return sequence
+
+
+async def resume(request: Requester, held: Mapping[int, Held]) -> Resume:
+    """Where each partition goes on. Normally at its position; earlier when the broker forgot and counts anew.
+
+    A broker that lost its newest messages (or all of them) gives their numbers to other messages. A position
+    is good only while the message at it isn't newer than what the partition was recorded through.
+    """
+    state = await stream_state(request)
+    floors: dict[int, int] = {}
+    times: dict[int, int | None] = {}
+    overran = 0
+    for partition, one in held.items():
+        floors[partition] = one.sequence
+        if one.sequence == 0:
+            continue
+        if state.first > one.sequence + 1:
+            overran += state.first - one.sequence - 1
+            log.error("stream_overran", partition=partition, position=one.sequence, first=state.first)
+        if one.sequence <= state.last:
+            if one.sequence not in times:
+                times[one.sequence] = await stored_at(request, one.sequence)
+            stored_us = times[one.sequence]
+            if stored_us is None or stored_us <= one.through_us:
+                continue
+        floors[partition] = await last_before(request, one.through_us)
+        log.warning("stream_rolled_back", partition=partition, position=one.sequence, now=floors[partition])
+    return Resume(floors, overran)
 
 
 async def call(request: Requester, subject: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ other."""
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,14 +17,15 @@ import psycopg
 from gateway.pipeline.batch import Batch, Message, Source
 from gateway.sources.jetstream import JetStreamSource
 from gateway.sources.leases import PartitionLeases, SessionLeases
-from gateway.sources.mqtt import CLIENT_PREFIX, MqttSource
-from gateway.sources.mqtt_link import Address
+from gateway.sources.mqtt import MqttSource
+from gateway.sources.mqtt_terms import Address
 from gateway.sources.stream import Keep
 from tests.support.brokers import Broker, Mosquitto, NatsServer, mosquitto, nats_server
 from tracking.store import positions
 from tracking.store.database import connect
 
 PATIENCE_S = 20.0
+CLIENT_PREFIX = "bondwatch-"
 
 
 class Devices:
@@ -48,6 +50,14 @@ class Devices:
         """Publish in order and wait until the broker has answered for all."""
         sent = {self.publish(device, payload) for device, payload in messages}
         await until(lambda: sent <= self._answered)
+
+    def hears(self, device: str, heard: list[tuple[str, bytes]]) -> None:
+        """Note the receipts of a device from now on."""
+        granted = threading.Event()
+        self._client.on_message = lambda _c, _d, message: heard.append((message.topic, message.payload))
+        self._client.on_subscribe = lambda *_: granted.set()
+        self._client.subscribe(f"bw/v1/SIP/{device}/receipts", 0)
+        assert granted.wait(PATIENCE_S)
 
     def close(self) -> None:
         self._client.disconnect()
@@ -149,6 +159,14 @@ async def until_in_database(dsn: str, query: str, patience_s: float = PATIENCE_S
                 return row[0]
             assert time.monotonic() < deadline, f"waited too long for {query}"
             await asyncio.sleep(0.02)
+
+
+async def until_renewed(dsn: str, table: str) -> None:
+    """Wait until a worker has renewed its lease three times: whatever it does every time, it has done by
+    then."""
+    seconds = f"select extract(epoch from max(leased_until))::float8 from {table}"
+    now = await until_in_database(dsn, seconds)
+    await until_in_database(dsn, f"select ({seconds}) > {now} + 2.3")
 
 
 def run(story: Awaitable[None]) -> None:

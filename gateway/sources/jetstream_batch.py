@@ -1,0 +1,163 @@
+"""What one consumer gave us, made into batches. No I/O: messages in, batches out.
+
+An assembler belongs to one consumer. It checks that no number is missing, drops what is recorded already,
+and knows how far each partition has been read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+
+from devices.observation import micros
+from gateway.pipeline.batch import Advance, Message
+from gateway.subjects import parse_subject
+from tracking.store.positions import Held
+
+NAME: Final = "jetstream"
+
+SWEEP_S: Final = 1.0
+"""How often the partitions that had no messages follow the others, so that no restart reads from afar."""
+
+_known_subject = lru_cache(maxsize=1 << 17)(parse_subject)
+
+
+class Gap(Exception):
+    """The consumer's numbers skip one: something was lost on the way. Make it anew."""
+
+
+class Pulled(Protocol):
+    """A message as JetStream delivers it."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def payload(self) -> bytes: ...
+    @property
+    def headers(self) -> dict[str, Any]: ...
+    @property
+    def stream_sequence(self) -> int: ...
+    @property
+    def consumer_sequence(self) -> int: ...
+    @property
+    def published(self) -> datetime: ...
+
+
+class JetStreamBatch(Struct, frozen=True):
+    """Messages of the partitions one worker owns, and how far they move each."""
+
+    messages: Sequence[Message]
+    epoch_owner: str
+    advances: Sequence[Advance]
+    epochs: Mapping[int, int]
+    through_us: int
+    size: int
+    committed: Callable[[int], None]
+    source: str = NAME
+
+    async def acknowledge(self) -> None:
+        """The broker needn't know: the position was committed with the batch. The watermark moves on."""
+        self.committed(self.through_us)
+
+
+class Assembler:
+    """See the module.
+
+    Attributes:
+        epochs: the epoch at which each partition is held.
+        delivered: how many messages the consumer gave us.
+        out: batches that are given out and not acknowledged.
+        settled_us: broker time up to which everything given out is committed; 0 at first.
+    """
+
+    def __init__(self, worker: str, held: Mapping[int, Held], floors: Mapping[int, int]) -> None:
+        """Begin with a new consumer.
+
+        Args:
+            worker: this worker's id.
+            held: the partitions that it reads, with their committed positions.
+            floors: up to where each partition's messages are recorded already; below the position when
+                the stream was rolled back.
+        """
+        self._worker = worker
+        self._committed = {partition: one.sequence for partition, one in held.items()}
+        self._floors = dict(floors)
+        self._swept_s = 0.0
+        self.epochs = {partition: one.epoch for partition, one in held.items()}
+        self.delivered = 0
+        self.out = 0
+        self.settled_us = 0
+
+    @property
+    def first(self) -> int:
+        """The sequence from which the consumer has to deliver."""
+        return min(self._floors.values()) + 1
+
+    def assemble(self, pulled: Iterable[Pulled], now_s: float) -> JetStreamBatch | None:
+        """A batch of what is new; None when all of it was known.
+
+        Args:
+            pulled: messages in the order of delivery.
+            now_s: a clock that only runs forward.
+
+        Raises:
+            Gap: a message is missing.
+        """
+        floors, known_subject = self._floors, _known_subject
+        messages: list[Message] = []
+        reached: dict[int, int] = {}
+        sequence = received_us = size = 0
+        expected = self.delivered
+        for one in pulled:
+            expected += 1
+            if one.consumer_sequence != expected:
+                raise Gap(f"message {expected} of the consumer is missing")
+            partition, topic = known_subject(one.subject)
+            sequence = one.stream_sequence
+            received_us = micros(one.published)
+            if sequence > floors[partition]:
+                reached[partition] = sequence
+                payload = one.payload
+                size += len(payload)
+                messages.append(Message(topic, payload, received_us, _properties(one.headers)))
+        self.delivered = expected
+        if not messages:
+            return None
+        self.out += 1
+        return JetStreamBatch(
+            messages=messages,
+            epoch_owner=self._worker,
+            advances=self._advances(reached, sequence, now_s),
+            epochs=self.epochs,
+            through_us=received_us,
+            size=size,
+            committed=self._settle,
+        )
+
+    def _advances(self, reached: dict[int, int], last: int, now_s: float) -> list[Advance]:
+        """What the batch moves; once a second the silent partitions, too: they are read up to here."""
+        if now_s - self._swept_s >= SWEEP_S:
+            self._swept_s = now_s
+            reached = {partition: max(last, floor) for partition, floor in self._floors.items()} | reached
+        advances = []
+        for partition in sorted(reached):
+            old, new = self._committed[partition], reached[partition]
+            if new != old:
+                advances.append(Advance(partition, old, new))
+            self._committed[partition] = self._floors[partition] = new
+        return advances
+
+    def _settle(self, through_us: int) -> None:
+        self.out -= 1
+        self.settled_us = max(self.settled_us, through_us)
+
+
+def _properties(headers: dict[str, Any]) -> dict[str, str]:
+    """Headers that a publisher set; the server's own note of the MQTT quality is none."""
+    if not headers or (len(headers) == 1 and "Nmqtt-Pub" in headers):
+        return {}
+    return {name: str(value) for name, value in headers.items() if name != "Nmqtt-Pub"}
