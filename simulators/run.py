@@ -11,7 +11,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 
 from devices.client import Loop
+from devices.client.outbox import Outbox
 from simulators.faults import FaultyDevice
 from simulators.reports import Report
 from simulators.scenario import Offline, Repeat
@@ -78,6 +79,17 @@ class State:
         partial.write_text(json.dumps(self._read() | {str(turn): until_ms}))
         partial.replace(self._turns)
 
+    def left_over(self, crew: Collection[str]) -> list[str]:
+        """Devices outside this crew whose run was killed with events in their outbox: they deliver now."""
+        found = []
+        for name in sorted(self.secrets.known.keys() - set(crew)):
+            if self.outbox(name).exists():
+                outbox = Outbox(self.outbox(name), name)
+                if outbox.waiting:
+                    found.append(name)
+                outbox.close()
+        return found
+
     def set_aside(self, name: str) -> None:
         """A device was registered anew: its old outbox belongs to another installation."""
         path = self.outbox(name)
@@ -108,7 +120,7 @@ class Run:
         """
         for name in build(api, self._world, self._state.secrets):
             self._state.set_aside(name)
-        for name in self._world.devices:
+        for name in [*self._world.devices, *self._state.left_over(self._world.devices)]:
             self.devices[name] = FaultyDevice(
                 broker.host,
                 broker.port,

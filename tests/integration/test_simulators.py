@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from devices.client.outbox import Outbox
 from tests.support.brokers import Broker, nats_server, running
 from tests.support.confirming import ConfirmingGateway
 
@@ -136,6 +137,27 @@ def test_the_demo_is_told_whole_and_a_second_one_sends_another_crew(
         assert len(api.devices - first) == 40, "all but the six gates"
         assert gateway.changed == []
         assert len({body["number"] for body in api.sent("shipments")}) == 48
+
+
+def test_what_a_killed_run_left_behind_is_delivered_by_the_next(
+    api: StubApi, broker: Broker, tmp_path: Path
+) -> None:
+    with ConfirmingGateway(broker.mqtt_port) as gateway:
+        gateway.receipts = False
+        process = demo(api, broker, tmp_path, "--speed", "900")
+        gateway.wait_until(lambda: len(gateway.numbers("SIP/TRK-001")) > 50, "some of it", 60)
+        process.kill()
+        process.wait()
+        gateway.receipts = True
+        summary = ended(demo(api, broker, tmp_path, "--speed", "900", "--for", "4"))
+        assert summary["carried_over"] > 500
+        assert summary["unconfirmed"] == 0
+        for name in api.devices:
+            outbox = Outbox(tmp_path / "state" / "outboxes" / f"{name.replace('/', '_')}.outbox", name)
+            assert outbox.waiting == 0
+            assert gateway.numbers(name) == list(range(1, outbox.last_seq + 1)), name
+            outbox.close()
+        assert gateway.changed == []
 
 
 def test_it_says_what_is_wrong(api: StubApi, broker: Broker, tmp_path: Path) -> None:
