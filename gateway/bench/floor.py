@@ -1,7 +1,7 @@
 """The floor: what the same messages cost when nothing is done to them.
 
 1. the same messages, published by the same generator to the same broker and pulled untouched;
-2. a bare insert loop of the same rows into the same table of an empty database.
+2. a bare insert loop of the same rows into the same table, empty.
 
 Everything that the road adds (decoding, identity, tracks, judging, receipts) is measured against their sum.
 """
@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from gateway.bench.cpu import tree_seconds
 from gateway.bench.instance import wait_for
-from gateway.embedded.ports import free_port
+from gateway.embedded.ports import Ports
 from tracking.store.database import connect, queries
 from tracking.store.migrate import migrate
 from tracking.store.observations import ObservationColumns, insert_observations
@@ -60,7 +60,8 @@ def publish_and_pull(directory: Path, generate: Sequence[str], messages: int) ->
         messages: MQTT publishes to expect.
     """
     directory.mkdir()
-    port, mqtt = free_port(LOOPBACK), free_port(LOOPBACK)
+    ports = Ports()
+    port, mqtt = ports.free(LOOPBACK), ports.free(LOOPBACK)
     config = directory / "nats.conf"
     config.write_text(CONFIG.format(port=port, mqtt=mqtt, store=directory / "jetstream"))
     program = Path(sys.executable).parent / "nats-server"
@@ -97,33 +98,29 @@ def insert(dsn: str, server_pid: int, limit: int) -> tuple[float, int]:
     """CPU seconds of a bare insert loop, client and server, of the rows that the road recorded.
 
     Args:
-        dsn: of the database that holds them; the loop writes to an empty database beside it.
+        dsn: of the database that holds them; the loop writes to an empty schema beside them.
         server_pid: the database server's.
         limit: rows at most.
 
     Returns:
         Seconds, and how many rows.
     """
-    name = "bondwatch_floor"
-    floor_dsn = psycopg.conninfo.make_conninfo(dsn, dbname=name)
     with connect(dsn) as source:
-        source.execute(f"create database {name}")
-        try:
-            batches = _columns(source, limit)
-            with connect(floor_dsn) as conn:
-                migrate(conn)
-                partitions = Partitions()
-                for columns in batches:
-                    partitions.ensure(conn, columns.time_us)
-                mine, server = psutil.Process().cpu_times(), tree_seconds([server_pid])
-                for number, columns in enumerate(batches):
-                    with conn.transaction(), conn.cursor() as cursor:
-                        insert_observations(cursor, columns, batch_id=number, recorded_at=datetime.now(UTC))
-                spent, served = psutil.Process().cpu_times(), tree_seconds([server_pid])
-            client = spent.user + spent.system - mine.user - mine.system
-            return client + served - server, sum(map(len, batches))
-        finally:
-            source.execute(f"drop database {name} with (force)")
+        batches = _columns(source, limit)
+    with connect(dsn) as conn:
+        conn.execute("create schema floor")
+        conn.execute("set search_path to floor")
+        migrate(conn)
+        partitions = Partitions()
+        for columns in batches:
+            partitions.ensure(conn, columns.time_us)
+        mine, server = psutil.Process().cpu_times(), tree_seconds([server_pid])
+        for number, columns in enumerate(batches):
+            with conn.transaction(), conn.cursor() as cursor:
+                insert_observations(cursor, columns, batch_id=number, recorded_at=datetime.now(UTC))
+        spent, served = psutil.Process().cpu_times(), tree_seconds([server_pid])
+    client = spent.user + spent.system - mine.user - mine.system
+    return client + served - server, sum(map(len, batches))
 
 
 def _columns(conn: psycopg.Connection[tuple[object, ...]], limit: int) -> list[ObservationColumns]:
