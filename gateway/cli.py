@@ -88,7 +88,7 @@ def root() -> None:
 def main() -> None:
     """Entry point of the ``bondwatch`` command: expected failures are one line, and exit code 1."""
     try:
-        app()
+        app(prog_name="bondwatch")
     except Problem as problem:
         fail(problem)
     except Exception as error:
