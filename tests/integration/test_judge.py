@@ -1,0 +1,181 @@
+"""From recorded events to findings and alerts, on a real database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from threading import Event, Thread
+
+import pytest
+
+from devices.messages import decode_alert
+from tests.support.court import Court, tasks
+from tests.support.recording import at
+from tracking.judge.loop import drain, wait_for_news
+from tracking.store.database import ALERTS_CHANNEL, connect
+
+
+@pytest.fixture
+def court(database: str) -> Iterator[Court]:
+    court = Court(database)
+    yield court
+    court.close()
+
+
+def test_a_clean_journey_has_no_findings(court: Court) -> None:
+    truck = court.truck()
+    court.deliver(truck.stands(0, 300).drives(0, 9000).drives(9000, 11_000, 700).drives(11_000, 20_600))
+    assert court.judge() > 0
+    court.expect_findings()
+    ((state,),) = court.rows("select state from custody_states")
+    assert [span["index"] for span in state["legs"]] == [0]
+    assert state["state"] == "over"
+    assert court.rows("select kind from work where kind not in ('device_due')") == []
+
+
+def test_a_stray_and_a_forbidden_lay_by_are_found_and_told(court: Court) -> None:
+    with connect(court.dsn) as listener:
+        listener.execute(f"listen {ALERTS_CHANNEL}")
+        truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000)
+        court.deliver(truck)
+        court.judge()
+        court.expect_findings(route_deviation=("major", "open"))
+        court.deliver(truck.drives(9000, 10_000).stands(10_000, 300))
+        court.judge()
+        court.expect_findings(route_deviation=("major", "closed"), forbidden_zone_entry=("major", "open"))
+        court.deliver(truck.drives(10_000, 20_600))
+        court.judge()
+        court.expect_findings(route_deviation=("major", "closed"), forbidden_zone_entry=("major", "closed"))
+        told = [json.loads(news.payload) for news in listener.notifies(timeout=5, stop_after=4)]
+    assert court.alerts() == [
+        ("S-1", "route_deviation", "WAY", "major", "open", 1),
+        ("S-1", "forbidden_zone_entry", "LAYBY", "major", "open", 1),
+    ]
+    sent = [(topic, decode_alert(payload)) for topic, payload in court.outbox()]
+    assert {topic for topic, _ in sent} == {"bw/v1/SIP/alerts/major"}
+    assert [(alert.rule, alert.state) for _, alert in sent] == [
+        ("route_deviation", "open"),
+        ("route_deviation", "closed"),
+        ("forbidden_zone_entry", "open"),
+        ("forbidden_zone_entry", "closed"),
+    ]
+    assert sent[0][1].device == "SIP/TRK-1"
+    assert [(news["rule"], news["state"]) for news in told] == [
+        (alert.rule, alert.state) for _, alert in sent
+    ]
+
+
+def test_judging_again_writes_nothing(court: Court) -> None:
+    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000)
+    court.deliver(truck)
+    court.judge()
+    before = court.rows("select finding_version from findings"), court.outbox(), court.alerts()
+    court.conn.execute(
+        "insert into work (kind, key, changed_from) select 'shipment', shipment_id, now() from shipments"
+    )
+    assert court.judge() == 1
+    assert before == (court.rows("select finding_version from findings"), court.outbox(), court.alerts())
+
+
+def test_a_late_attachment_changes_the_answer(court: Court) -> None:
+    device = court.station.device("TRK-9")
+    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000)
+    stranger = truck.device
+    truck.device = device
+    for event in truck.events:
+        event["seq"] += 1000
+    court.deliver(truck)
+    court.judge()
+    court.expect_findings()
+    court.attach(device.device_id, "box-TRK-1", since=at(-60))
+    court.judge()
+    court.expect_findings(route_deviation=("major", "open"))
+    court.conn.execute(
+        "update attachments set superseded_at = %s where device_id = %s", (at(0), device.device_id)
+    )
+    court.conn.execute(
+        "insert into work (kind, key, changed_from) values ('device', %s, %s)", (device.device_id, at(-60))
+    )
+    court.judge()
+    court.expect_findings()
+    assert court.alerts() == [("S-1", "route_deviation", "WAY", "major", "resolved", 1)]
+    assert stranger.device_id != device.device_id
+
+
+def test_two_shipments_on_one_truck_have_a_finding_each(court: Court) -> None:
+    truck = court.truck()
+    other = court.truck("TRK-2", shipment="S-2")
+    court.attach(truck.device.device_id, "box-TRK-2", since=at(-60))
+    court.deliver(truck.stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000))
+    court.judge()
+    court.expect_findings("S-1", route_deviation=("major", "open"))
+    court.expect_findings("S-2", route_deviation=("major", "open"))
+    assert other.events == []
+
+
+def test_a_closed_shipment_closes_its_findings(court: Court) -> None:
+    court.deliver(court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000))
+    court.judge()
+    court.conn.execute("update shipments set state = 'closed', closed_at = %s", (at(720),))
+    court.conn.execute(
+        "insert into work (kind, key, changed_from) select 'shipment', shipment_id, %s from shipments",
+        (at(0),),
+    )
+    court.judge()
+    ((rule, *_, closed_at),) = court.findings()
+    assert (rule, closed_at) == ("route_deviation", at(720))
+
+
+def test_many_strays_are_one_alert_with_a_count(court: Court) -> None:
+    truck = court.truck().stands(0, 300).drives(0, 2000)
+    for begin in (2000, 9000):
+        truck.drives(begin, begin + 5000, 3000).drives(
+            begin + 5000, begin + 7000, 0 if begin == 2000 else 100
+        )
+        court.deliver(truck)
+        court.judge()
+    found = [row for row in court.findings() if row[0] == "route_deviation"]
+    assert len(found) == 2
+    alerts = [alert for alert in court.alerts() if alert[1] == "route_deviation"]
+    assert alerts == [("S-1", "route_deviation", "WAY", "major", "open", 2)]
+
+
+def test_judges_at_the_same_time_share_the_work(court: Court) -> None:
+    """Each shipment ends as if one judge had done it all, and nothing is written twice."""
+    trucks = [court.truck(f"TRK-{n}", shipment=f"S-{n}", max_silence_s=90) for n in range(8)]
+    for truck in trucks:
+        truck.stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000).stands(9000, 120)
+    errors: list[BaseException] = []
+    recorded = Event()
+
+    def judging() -> None:
+        try:
+            with connect(court.dsn) as conn:
+                while not recorded.is_set():
+                    drain(conn, list(tasks().values()), lambda: at(1000))
+                    wait_for_news(conn, 0.01)
+        except BaseException as error:  # noqa: BLE001 - handed to the test
+            errors.append(error)
+
+    judges = [Thread(target=judging) for _ in range(3)]
+    for judge in judges:
+        judge.start()
+    while any(truck.events for truck in trucks):
+        for truck in trucks:
+            part, truck.events = truck.events[:7], truck.events[7:]
+            court.deliver(truck, part, reaches=False)
+        court.reached(min(truck.told for truck in trucks))
+    recorded.set()
+    for judge in judges:
+        judge.join()
+    court.judge()
+    assert errors == []
+    for n in range(8):
+        court.expect_findings(f"S-{n}", route_deviation=("major", "closed"))
+    assert sorted(court.alerts()) == [
+        (f"S-{n}", "route_deviation", "WAY", "major", "open", 1) for n in range(8)
+    ]
+    told = [decode_alert(payload) for _, payload in court.outbox()]
+    assert len({alert.id for alert in told}) == 8
+    assert court.rows("select count(*) from findings where superseded_at is null") == [(8,)]
+    assert court.rows("select count(*) from work where due_at = '-infinity'") == [(0,)]

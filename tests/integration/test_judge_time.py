@@ -1,0 +1,140 @@
+"""Time passes for a rule only as far as the record reaches; silence opens at its exact moment, whenever
+noticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.court import Court
+from tests.support.recording import at
+
+
+@pytest.fixture
+def court(database: str) -> Iterator[Court]:
+    court = Court(database)
+    yield court
+    court.close()
+
+
+def silence(court: Court, shipment: str = "S-1") -> list[tuple[object, ...]]:
+    return [(row[3], row[4], row[5], row[6]) for row in court.findings(shipment) if row[0] == "device_silent"]
+
+
+def dues(court: Court) -> list[tuple[object, ...]]:
+    return court.rows(
+        "select kind, due_at from work where kind in ('device_due', 'shipment_due') order by kind"
+    )
+
+
+def test_silence_is_told_at_its_moment_though_nothing_arrives(court: Court) -> None:
+    truck = court.truck().stands(0, 200)  # last word at 180, expected every 60 s: silent at 480
+    court.deliver(truck, truck.events[:1])
+    court.deliver(truck, truck.events[1:])
+    court.judge()
+    assert dues(court) == [("device_due", at(0 + 300 + 10))]
+    court.reached(320)
+    court.judge()
+    assert dues(court) == [("device_due", at(180 + 300 + 10))]
+    court.reached(489)
+    court.judge()
+    assert silence(court) == []
+    court.reached(490)
+    court.judge()
+    assert silence(court) == [("open", "info", at(480), None)]
+    assert dues(court) == []
+    assert court.alerts() == []
+
+
+def test_noticed_a_day_later_it_opened_at_the_same_moment(court: Court) -> None:
+    court.deliver(court.truck().stands(0, 200))
+    court.reached(86_400)
+    court.judge()
+    assert silence(court) == [("open", "info", at(480), None)]
+
+
+def test_it_closes_when_the_device_is_heard_again_and_the_watch_begins_anew(court: Court) -> None:
+    truck = court.truck()
+    court.deliver(truck.stands(0, 300).drives(0, 4000))
+    court.reached(2000)
+    court.judge()
+    ((_, _, opened_at, _),) = silence(court)
+    court.deliver(truck.is_quiet(1600).drives(4000, 5000))
+    court.judge()
+    assert silence(court) == [("closed", "major", opened_at, at(2100))]
+    assert court.alerts() == [("S-1", "device_silent", "SIP/TRK-1", "major", "open", 1)]
+    assert len(dues(court)) == 1
+
+
+def test_a_backlog_after_downtime_raises_no_false_silence(court: Court) -> None:
+    """The judge was up while the gateway was down; the devices' messages waited in the broker."""
+    truck = court.truck().stands(0, 300).drives(0, 4000)
+    backlog = truck.drives(4000, 9000).drives(9000, 9000).stands(9000, 4000).events
+    court.deliver(truck, backlog[:25])  # the watermark stands where the record ends
+    court.judge()
+    assert silence(court) == []
+    for begin in range(25, len(backlog), 40):
+        court.deliver(truck, backlog[begin : begin + 40])
+        court.judge()
+        assert silence(court) == []
+    assert court.rows("select count(*) from milestones where kind = 'silent'") == [(0,)]
+    assert court.rows("select count(*) from findings where rule = 'device_silent'") == [(0,)]
+
+
+def test_without_a_watermark_nothing_comes_due(court: Court) -> None:
+    court.deliver(court.truck().stands(0, 200))
+    court.conn.execute("insert into source_positions (source, partition) values ('test', 1)")
+    court.reached(86_400)
+    court.judge()
+    assert silence(court) == []
+    court.conn.execute("delete from source_positions where partition = 1")
+    court.judge()
+    assert len(silence(court)) == 1
+
+
+def test_the_leg_s_own_limit_has_a_due_moment_of_its_own(court: Court) -> None:
+    truck = court.truck(max_silence_s=900)
+    court.deliver(truck.stands(0, 300).drives(0, 4000))  # last word at 480
+    court.reached(500)
+    court.judge()
+    assert ("shipment_due", at(480 + 900)) in dues(court)
+    court.reached(1379)
+    court.judge()
+    assert silence(court) == []
+    court.reached(1380)
+    court.judge()
+    assert silence(court) == [("open", "major", at(1380), None)]
+    assert [row for row in dues(court) if row[0] == "shipment_due"] == []
+
+
+def test_a_limit_shorter_than_the_track_s_is_measured_in_the_observations(court: Court) -> None:
+    truck = court.truck(max_silence_s=60)
+    truck.stands(0, 300).drives(0, 4000).is_quiet(100).drives(4000, 8000)
+    court.deliver(truck)
+    court.judge()
+    assert silence(court) == [("closed", "major", at(480 + 60), at(600))]
+    assert court.rows("select count(*) from milestones where kind = 'silent'") == [(0,)]
+
+
+def test_late_data_fills_the_gap_and_withdraws_the_finding(court: Court) -> None:
+    truck = court.truck().stands(0, 300).drives(0, 4000)
+    kept = truck.drives(4000, 9000).stands(9000, 900).events
+    early, late, last = kept[:20], kept[20:-3], kept[-3:]
+    court.deliver(truck, early)
+    court.deliver(truck, last)
+    court.judge()
+    assert [row[0] for row in silence(court)] == ["closed"]
+    court.deliver(truck, late)
+    court.judge()
+    assert silence(court) == []
+    withdrawn = court.rows(
+        "select state from findings where rule = 'device_silent' and superseded_at is null"
+    )
+    assert withdrawn == [("withdrawn",)]
+    assert court.alerts() == [("S-1", "device_silent", "SIP/TRK-1", "major", "resolved", 1)]
+    assert court.rows("select count(*) from milestones where kind = 'silent' and superseded_at is null") == [
+        (0,)
+    ]
+    assert len(court.rows("select 1 from work")) == 1
