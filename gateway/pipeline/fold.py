@@ -57,7 +57,7 @@ def _after_head(load: Load, heard: Heard) -> Sequence[Observation]:
 
 def in_order(events: Sequence[Observation]) -> Sequence[Observation]:
     """Events in key order. They nearly always are already."""
-    if all(one.time_us < next_one.time_us for one, next_one in pairwise(events)):
+    if len(events) < 2 or all(one.time_us < after.time_us for one, after in pairwise(events)):
         return events
     return sorted(events, key=_key)
 

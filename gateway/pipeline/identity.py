@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 from devices.observation import ID_RUN, Observation
@@ -126,13 +127,13 @@ def _verdict(event: Observation, precedent: Precedent | None, is_recorded: bool 
 
 def hear(load: Load, heard: Heard) -> None:
     """Put new and refused numbers into the device's ranges, and note the gaps that this opens or fills."""
+    if _follows(heard):
+        return
     runs: dict[int, list[int]] = {}
-    for event in heard.events:
-        if event.run != ID_RUN:
-            runs.setdefault(event.run, []).append(event.seq)
-    for refused in heard.refused:
-        if refused.run != ID_RUN:
-            runs.setdefault(refused.run, []).append(refused.seq)
+    new_or_refused: Iterable[Observation | Refused] = chain(heard.events, heard.refused)
+    for one in new_or_refused:
+        if one.run != ID_RUN:
+            runs.setdefault(one.run, []).append(one.seq)
     state = heard.state
     for run, numbers in runs.items():
         before = state.ranges.get(run, [])
@@ -142,6 +143,18 @@ def hear(load: Load, heard: Heard) -> None:
         state.ranges[run] = after
         if len(before) > 1 or len(after) > 1:
             _note_gaps(load, heard.device.device_id, run, ranges.gaps(before), ranges.gaps(after))
+
+
+def _follows(heard: Heard) -> bool:
+    """Put the numbers in at once where one event follows on what is in; nearly always nothing else comes."""
+    if len(heard.events) != 1 or heard.refused:
+        return False
+    event = heard.events[0]
+    known = heard.state.ranges.get(event.run)
+    if known is None or known[-1][1] + 1 != event.seq:
+        return False
+    known[-1] = (known[-1][0], event.seq)
+    return True
 
 
 def stretches(numbers: Sequence[int]) -> list[tuple[int, int]]:

@@ -7,11 +7,12 @@ kept per device, because a device is what is locked, recognised, folded and answ
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as of
 from hashlib import sha256
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from devices.observation import Observation
 from gateway.pipeline.batch import Batch, Message
@@ -20,6 +21,9 @@ from tracking.domain.tracks import DeviceState, Milestone
 from tracking.store.record import GapRow, NoteRow, RejectionRow, SnapshotRow, WorkRow
 
 NATIVE: Final = "native"
+
+NEVER_HEARD: Final = DeviceState()
+"""What stands for a device's state until it is read. Nobody changes it."""
 
 
 class Refused(Struct, frozen=True, gc=False):
@@ -44,8 +48,7 @@ class Replay(Struct, frozen=True):
     trust_time: bool = False
 
 
-@dataclass(slots=True)
-class Heard:
+class Heard(Struct):
     """Everything that one device says in a batch.
 
     Attributes:
@@ -57,11 +60,11 @@ class Heard:
     """
 
     device: Device
-    events: list[Observation] = field(default_factory=list)
-    origins: list[int] = field(default_factory=list)
-    again: list[Observation] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
-    state: DeviceState = field(default_factory=DeviceState)
+    events: list[Observation] = []
+    origins: list[int] = []
+    again: list[Observation] = []
+    refused: list[Refused] = []
+    state: DeviceState = field(default_factory=lambda: NEVER_HEARD)
 
 
 @dataclass(slots=True)
@@ -83,21 +86,21 @@ class Load:
     messages: Sequence[Message]
     reference: Reference
     now_us: int
-    poison: Mapping[int, str] = field(default_factory=dict)
+    poison: Mapping[int, str] = of(default_factory=dict)
     replay: Replay | None = None
 
-    unknown: list[int] = field(default_factory=list)
-    heard: dict[int, Heard] = field(default_factory=dict)
-    rejections: dict[bytes, RejectionRow] = field(default_factory=dict)
-    refused_messages: set[int] = field(default_factory=set)
-    notes: list[NoteRow] = field(default_factory=list)
+    unknown: list[int] = of(default_factory=list)
+    heard: dict[int, Heard] = of(default_factory=dict)
+    rejections: dict[bytes, RejectionRow] = of(default_factory=dict)
+    refused_messages: set[int] = of(default_factory=set)
+    notes: list[NoteRow] = of(default_factory=list)
     late_us: int = 0
     late_events: int = 0
-    opened_gaps: list[GapRow] = field(default_factory=list)
-    filled_gaps: list[GapRow] = field(default_factory=list)
-    milestones: list[tuple[int, Milestone]] = field(default_factory=list)
-    snapshots: list[SnapshotRow] = field(default_factory=list)
-    work: list[WorkRow] = field(default_factory=list)
+    opened_gaps: list[GapRow] = of(default_factory=list)
+    filled_gaps: list[GapRow] = of(default_factory=list)
+    milestones: list[tuple[int, Milestone]] = of(default_factory=list)
+    snapshots: list[SnapshotRow] = of(default_factory=list)
+    work: list[WorkRow] = of(default_factory=list)
 
     def heard_of(self, device: Device) -> Heard:
         """What this device says in the batch, to add to."""

@@ -11,14 +11,14 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.pipeline import identity
-from gateway.pipeline.load import Load
+from gateway.pipeline.load import NEVER_HEARD, Load
 from gateway.pipeline.tools import Tools
 from tracking.domain.errors import Retryable
 from tracking.domain.tracks import DeviceState
 from tracking.store import positions, record
 from tracking.store.database import Connection
 
-NEVER_HEARD: Final = DeviceState().encode()
+_NEVER_HEARD: Final = NEVER_HEARD.encode()
 
 
 class Moved(Retryable):
@@ -66,7 +66,7 @@ def _lock(load: Load, conn: Connection) -> None:
     states = record.lock_states(conn, device_ids)
     missing = [device_id for device_id in device_ids if device_id not in states]
     if missing:
-        record.make_states(conn, missing, NEVER_HEARD)
+        record.make_states(conn, missing, _NEVER_HEARD)
         states |= record.lock_states(conn, missing)
     for device_id, heard in load.heard.items():
         heard.state = DeviceState.decode(states[device_id])
