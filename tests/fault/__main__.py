@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -139,7 +139,7 @@ class Run:
             assert stack.mosquitto.process is not None
             stack.mosquitto.process.send_signal(signal.SIGHUP)  # it reads both files again
         siren = Siren(stack, api)
-        with Loop() as loop:
+        with closing(Loop()) as loop:
             devices = [
                 Device(
                     "127.0.0.1",
@@ -224,7 +224,7 @@ class Run:
             wrong = {name: n for name in published if (n := found.get(shipment_of(name), 0)) != wanted}
             if wrong:
                 raise RuntimeError(f"expected {wanted} route deviations a truck, found {wrong}")
-            raised = verdict.alert_ids(conn)
+            raised = verdict.raised(conn)
             with suppress(TimeoutError):  # what is missing then is counted
                 until(lambda: raised <= siren.heard, 30, "every alert at the siren")
         self._say(f"killed {', '.join(killed) or 'nothing'}; {len(raised)} alerts, {wanted} findings a truck")

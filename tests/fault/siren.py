@@ -16,14 +16,14 @@ TOPICS = "bw/v1/+/alerts/#"
 
 
 class Siren:
-    """Collects the ids of the alerts it hears.
+    """Collects the findings whose alerts it hears.
 
     A broker that was killed may have forgotten our session (it says so: no session present). Then what was
     published meanwhile is gone, and a siren does what docs/brokers.md asks: it reads the alerts from the API once.
     """
 
     def __init__(self, stack: Stack, api: Api) -> None:
-        self.heard: set[int] = set()
+        self.heard: set[str] = set()
         self._api = api
         self._connected_before = False
         self._online = threading.Event()
@@ -53,11 +53,13 @@ class Siren:
         self._connected_before = True
 
     def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
-        self.heard.add(int(json.loads(message.payload)["id"]))
+        self.heard.add(json.loads(message.payload)["id"])
 
     def _catch_up(self) -> None:
         path: str | None = "/v1/alerts?limit=200"
         while path:
             page = self._api.ask("GET", path)
-            self.heard |= {alert["alert_id"] for alert in page["alerts"]}
+            for shipment in {alert["shipment"] for alert in page["alerts"]}:
+                custody = self._api.ask("GET", f"/v1/shipments/{shipment}/custody")
+                self.heard |= {finding["finding_id"] for finding in custody["findings"]}
             path = page["next"]

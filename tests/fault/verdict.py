@@ -64,6 +64,6 @@ def findings(conn: Connection) -> dict[str, int]:
     return {number: int(n) for number, n in conn.execute(FINDINGS)}
 
 
-def alert_ids(conn: Connection) -> set[int]:
-    """Every alert that was raised."""
-    return {row[0] for row in conn.execute("select alert_id from alerts")}
+def raised(conn: Connection) -> set[str]:
+    """Every finding that an alert was raised for."""
+    return {row[0] for row in conn.execute("select finding_id from alert_findings")}
