@@ -48,10 +48,11 @@ def _after_head(load: Load, heard: Heard) -> Sequence[Observation]:
     head = heard.state.track.head
     if _key(fresh[0]) > head:
         return fresh
-    first_us = fresh[0].time_us
-    load.work.append(WorkRow("refold", heard.device.device_id, first_us))
     after = [event for event in fresh if _key(event) > head]
-    load.late_events += len(fresh) - len(after)
+    late = fresh[: len(fresh) - len(after)]
+    load.late_events += len(late)
+    # Due at the newest of them: that far, and no further, the judge must look for a change.
+    load.work.append(WorkRow("refold", heard.device.device_id, late[0].time_us, late[-1].time_us))
     return after
 
 
