@@ -21,6 +21,7 @@ FILLED_WARNING: Final = 0.5
 FILLED_FAILURE: Final = 0.9
 DISTANCE_WARNING: Final = 100_000
 TIMEOUT_S: Final = 3
+PATIENCE_S: Final = 12
 
 
 class Seen(dict[str, Any]):
@@ -33,7 +34,7 @@ def ask(address: BrokerAddress) -> Seen:
     Raises:
         OSError, nats.errors.Error: it can't be reached, or lets us not in.
     """
-    return asyncio.run(_ask(address))
+    return asyncio.run(asyncio.wait_for(_ask(address), PATIENCE_S))
 
 
 async def _ask(address: BrokerAddress) -> Seen:
@@ -43,6 +44,8 @@ async def _ask(address: BrokerAddress) -> Seen:
         password=address.password,
         name="bondwatch-doctor",
         allow_reconnect=False,
+        max_reconnect_attempts=1,
+        reconnect_time_wait=0,
         connect_timeout=TIMEOUT_S,
         error_cb=_ignore,
     )
