@@ -75,7 +75,7 @@ class Mailbox:
         runs = self._waiting.get(device)
         if runs is None:
             runs = self._waiting[device] = {}
-            heappush(self._due, (max(now, self._sent.get(device, 0.0) + EVERY_S), device))
+            heappush(self._due, (max(now, self._sent.get(device, -EVERY_S) + EVERY_S), device))
         answer = runs.get(run)
         if answer is None:
             answer = runs[run] = _Answer([], [], [])
