@@ -30,7 +30,8 @@ from tracking.domain.errors import Fenced, Retryable
 FINISH_S: Final = 10.0
 """How long a stop waits for the batches that are under way; then they are dropped, and read again later."""
 
-_RECEIVE_AGAIN_S: Final = 1.0
+RECEIVE_AGAIN_S: Final = 1.0
+"""How long the worker waits when the source's own patience has ended."""
 
 Result = TypeVar("Result")
 Held = tuple[Batch, Load | None]
@@ -114,7 +115,7 @@ class Worker:
                 return await self._source.receive()
             except Retryable as error:
                 log.warning("source_waits", reason=str(error))
-                await asyncio.sleep(_RECEIVE_AGAIN_S)
+                await asyncio.sleep(RECEIVE_AGAIN_S)
 
     async def _unless_stopping(self, wanted: Awaitable[Result]) -> Result | None:
         """The result, or None when the worker is told to stop first."""
