@@ -129,6 +129,8 @@ class JetStreamSource:
         deadline = loop.time() + self._patience_s
         failures = 0
         while True:
+            if self._keeper is not None and self._keeper.done():
+                self._keeper.result()  # a bug in there must not look like an idle worker
             try:
                 if self._doubt:
                     await self._begin()

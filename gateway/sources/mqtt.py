@@ -144,6 +144,7 @@ class MqttSource:
         """
         while not self._waiting:
             held = self._sessions
+            held.check()
             if held.unwelcome is not None:
                 raise Problem(str(held.unwelcome), "docs/brokers.md says what a broker must allow")
             if time.monotonic() - held.reachable_s > self._patience_s:

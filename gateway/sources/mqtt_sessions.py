@@ -119,6 +119,11 @@ class HeldSessions:
         with contextlib.suppress(psycopg.OperationalError):  # then the leases end by themselves
             await self._leases.release()
 
+    def check(self) -> None:
+        """Raise what ended the keeping of leases, if something did: a bug must not look like silence."""
+        if self._keeper is not None and self._keeper.done():
+            self._keeper.result()
+
     @property
     def ready(self) -> list[str]:
         """The client ids whose link is subscribed, or being drained."""

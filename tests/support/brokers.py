@@ -77,7 +77,7 @@ class NatsServer(Broker):
 class Mosquitto(Broker):
     """Mosquitto 2, with the configuration that docs/brokers.md recommends, as far as a test may."""
 
-    tls_port: int = 0
+    services_port: int = 0
 
 
 def nats_server(directory: Path, *, extra: str = "") -> NatsServer:

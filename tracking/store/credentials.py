@@ -63,3 +63,13 @@ def matches_sha256(secret: str, hashed: str) -> bool:
     salt, _, digest = hashed.partition("$")
     found = hashlib.sha256(bytes.fromhex(salt) + secret.encode()).hexdigest()
     return hmac.compare_digest(found, digest)
+
+
+def matches_mosquitto(secret: str, hashed: str) -> bool:
+    """Whether a secret is the one whose ``mosquitto`` form is kept, in constant time."""
+    try:
+        _, scheme, iterations, salt, digest = hashed.split("$")
+        found = hashlib.pbkdf2_hmac("sha512", secret.encode(), base64.b64decode(salt), int(iterations))
+        return scheme == "7" and hmac.compare_digest(found, base64.b64decode(digest))
+    except ValueError:
+        return False
