@@ -111,30 +111,38 @@ class Loop:
         self._ear.close()
 
     def _run(self) -> None:
-        while not self._closing:
-            now = time.monotonic()
-            next_due = min((driven.due for driven in self._driven), default=now + _LONGEST_SLEEP_S)
-            active: set[Driven] = set()
-            for key, mask in self._selector.select(min(max(next_due - now, 0.0), _LONGEST_SLEEP_S)):
-                if key.fileobj is self._ear:
-                    self._ear.recv(64)
-                    self._rung = False
-                    continue
-                active.add(key.data)
-                if mask & selectors.EVENT_READ:
-                    self._guarded(key.data, key.data.readable)
-                if mask & selectors.EVENT_WRITE and self._driven.get(key.data) is not None:
-                    self._guarded(key.data, key.data.writable)
-            with self._lock:
-                jobs, self._jobs = self._jobs, []
-            for job in jobs:
-                job()
-            now = time.monotonic()
-            for driven in [driven for driven in self._driven if driven.due <= now]:
-                active.add(driven)
-                self._guarded(driven, partial(driven.tick, now))
-            for driven in active:
-                self._set_interest(driven)
+        try:
+            while not self._closing:
+                self._turn()
+        except Exception as error:
+            for driven in list(self._driven):
+                driven.failed(error)
+            raise
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        next_due = min((driven.due for driven in self._driven), default=now + _LONGEST_SLEEP_S)
+        active: set[Driven] = set()
+        for key, mask in self._selector.select(min(max(next_due - now, 0.0), _LONGEST_SLEEP_S)):
+            if key.fileobj is self._ear:
+                self._ear.recv(64)
+                self._rung = False
+                continue
+            active.add(key.data)
+            if mask & selectors.EVENT_READ:
+                self._guarded(key.data, key.data.readable)
+            if mask & selectors.EVENT_WRITE and self._driven.get(key.data) is not None:
+                self._guarded(key.data, key.data.writable)
+        with self._lock:
+            jobs, self._jobs = self._jobs, []
+        for job in jobs:
+            job()
+        now = time.monotonic()
+        for driven in [driven for driven in self._driven if driven.due <= now]:
+            active.add(driven)
+            self._guarded(driven, partial(driven.tick, now))
+        for driven in active:
+            self._set_interest(driven)
 
     def _guarded(self, driven: Driven, action: Callable[[], None]) -> None:
         """One device's failure (a full disk under its outbox) is its own; its neighbours go on."""

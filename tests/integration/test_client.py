@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -14,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from devices.client import Device, Loop, OutboxFull, Position, Scan
+from devices.client import Device, DeviceBroken, Loop, OutboxFull, Position, Scan
 from devices.messages import Command
 from devices.observation import Action
-from tests.support.brokers import Broker, mosquitto, nats_server, running
+from tests.support.brokers import Broker, free_ports, mosquitto, nats_server, running
+from tests.support.certificates import certificates
 from tests.support.confirming import ConfirmingGateway
 
 NAME = "SIP/TRK-001"
@@ -331,6 +333,67 @@ def test_the_broker_dies_and_comes_back(broker: Broker, tmp_path: Path) -> None:
         assert device.flush(30)
         assert gateway.numbers(NAME) == list(range(1, 101))
         assert device.counts.connections == 2
+
+
+def test_it_says_why_it_is_not_online(tmp_path: Path) -> None:
+    guarded = nats_server(
+        tmp_path / "guarded",
+        extra=f'authorization {{ users: [{{ user: "{NAME}", password: "right" }}] }}',
+    )
+    device = Device("127.0.0.1", guarded.mqtt_port, name=NAME, password="wrong", outbox=tmp_path / "o")
+    with device:
+        device.report(HERE)
+        eventually(lambda: "refused" in device.state, "nobody listens there")
+        with running(guarded):
+            eventually(lambda: device.state.startswith("refused: "), "the password is wrong")
+            assert device.waiting == 1
+
+
+def test_tls(tmp_path: Path) -> None:
+    authority, certificate, key = certificates(tmp_path)
+    (port,) = free_ports(1)
+    broker = mosquitto(
+        tmp_path / "broker",
+        extra=f"allow_anonymous true\nlistener {port} 127.0.0.1\ncertfile {certificate}\nkeyfile {key}\n",
+    )
+    trusting, strict = ssl.create_default_context(cafile=str(authority)), ssl.create_default_context()
+    with (
+        running(broker),
+        ConfirmingGateway(broker.mqtt_port) as gateway,
+        Device("127.0.0.1", port, name=NAME, password="x", outbox=tmp_path / "a", tls=trusting) as device,
+        Device("127.0.0.1", port, name="SIP/B", password="x", outbox=tmp_path / "b", tls=strict) as doubting,
+    ):
+        device.report_all([(n, HERE) for n in range(300)])
+        assert device.flush(10)
+        assert gateway.numbers(NAME) == list(range(1, 301))
+        eventually(lambda: "certificate verify failed" in doubting.state, "it does not trust this broker")
+
+
+def test_a_device_whose_disk_fails_says_so_and_its_neighbours_go_on(nats: Broker, tmp_path: Path) -> None:
+    loop = Loop()
+    with ConfirmingGateway(nats.mqtt_port) as gateway:
+        broken, well = (
+            Device(
+                "127.0.0.1",
+                nats.mqtt_port,
+                name=f"SIP/{name}",
+                password="x",
+                outbox=tmp_path / name,
+                loop=loop,
+            )
+            for name in ("BROKEN", "WELL")
+        )
+        assert broken.wait_online(10)
+        broken._outbox.close()  # what a failing disk looks like
+        gateway.confirm("SIP/BROKEN", broken.run, (1, 1))
+        eventually(lambda: broken._error is not None, "it noticed")
+        with pytest.raises(DeviceBroken, match="closed database"):
+            broken.report(HERE)
+        well.report(HERE)
+        assert well.flush(10)
+        broken.close()
+        well.close()
+    loop.close()
 
 
 def test_fifty_devices_share_one_thread(nats: Broker, gateway: ConfirmingGateway, tmp_path: Path) -> None:
