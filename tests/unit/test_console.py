@@ -90,5 +90,8 @@ def test_terms_name_their_areas() -> None:
 
 
 def test_evidence_is_readable() -> None:
-    assert plain({"max_distance_m": 1834.234}) == "max_distance_m 1,834.2"
+    assert plain({"max_distance_m": 1834.234}) == "max_distance_m 1,834.234"
+    assert plain(121.349851) == "121.34985"
+    assert plain(12.0) == "12"
+    assert plain(False) == "–"
     assert plain(list(range(9))) == "0, 1, 2, 3, 4, 5 … (9)"

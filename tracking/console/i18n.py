@@ -39,6 +39,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Milestones appear when an attached device reports a change.",
         "绑定的设备报告变化后，节点即出现。",
     ),
+    "no_open_finding": ("no open finding", "无未关闭异常"),
     "no_findings": ("No finding.", "无异常。"),
     "no_findings_hint": (
         "Every rule that applies was judged through {through}.",

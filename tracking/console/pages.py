@@ -119,7 +119,7 @@ def show_shipment(request: Request, number: str, ctx: Ctx) -> Response:
         positions=len(fixes),
         last_seen=fixes[-1]["event_time"] if fixes else None,
         drawing=drawing,
-        labelled=focus | {row["area"] for row in milestones if row["area"]},
+        labelled=focus,
         marks=view.marks(findings, fixes, drawing.projection, Words(language)),
     )
 

@@ -13,6 +13,12 @@ from tracking.console.drawing import Projection
 from tracking.console.i18n import Words
 
 SHAPES: Final = {"critical": "▲", "major": "◆", "minor": "●", "info": "○", "undetermined": "?"}
+FIGURES: Final = (
+    "area", "device", "missing", "silence", "last_heard", "heard", "distance_m", "tolerance_m", "accuracy_m",
+    "fixes", "lon", "lat", "depth_m", "gap_s", "after_s", "seal", "certain",
+)  # fmt: skip
+"""What of a piece of evidence is worth a line on a page, in no particular order."""
+
 BAD_MILESTONES: Final = {"strayed", "silent", "seal_cut", "seal_tampered"}
 
 
@@ -59,7 +65,7 @@ def milestone(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any
 def note(detail: Mapping[str, Any]) -> str:
     """The figures of a milestone that people look for first."""
     parts = []
-    if (distance := detail.get("distance_m")) is not None:
+    if (distance := detail.get("distance_m")) is not None and distance > 0:
         parts.append(f"{distance:,.0f} m")
     if seal := detail.get("seal"):
         parts.append(str(seal))
@@ -77,15 +83,36 @@ def finding(row: Mapping[str, Any]) -> dict[str, Any]:
     """An entry of the findings."""
     return dict(row) | {
         "mark": mark_of(row),
-        "evidence": sorted((name, plain(value)) for name, value in row["evidence"].items()),
+        "evidence": [piece_of(piece) for piece in row["evidence"]],
         "parameters": sorted((name, plain(value)) for name, value in row["parameters"].items()),
+    }
+
+
+def piece_of(piece: Mapping[str, Any]) -> dict[str, Any]:
+    """A piece of evidence for people: what, when, whose observation, and the figures worth reading.
+
+    The whole of it, with every observation's key, is in the API's answer.
+    """
+    detail = piece.get("detail") or {}
+    known = piece.get("known_at") or {}
+    figures = {
+        name: value for name, value in (piece | detail).items() if name in FIGURES and value is not None
+    }
+    if known.get("seq", -1) >= 0:
+        figures["observation"] = f"{piece.get('device')} run {known['run']} seq {known['seq']}"
+    return {
+        "kind": piece.get("milestone"),
+        "time": datetime.fromisoformat(piece["time"]) if "time" in piece else None,
+        "lines": [(name.replace("_", " "), plain(value)) for name, value in figures.items()],
     }
 
 
 def plain(value: Any) -> str:
     """A value of evidence for people."""
+    if isinstance(value, bool):
+        return "✓" if value else "–"
     if isinstance(value, float):
-        return f"{value:,.1f}"
+        return f"{value:,.5f}".rstrip("0").rstrip(".")
     if isinstance(value, dict):
         return ", ".join(f"{name} {plain(part)}" for name, part in value.items())
     if isinstance(value, list | tuple):

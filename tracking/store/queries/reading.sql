@@ -40,6 +40,8 @@ select s.shipment_id,
             from findings f
             where f.shipment_id = s.shipment_id and f.superseded_at is null and f.state = 'open'
             group by 1) marks) as open_findings,
+       (select count(*) from findings f
+        where f.shipment_id = s.shipment_id and f.superseded_at is null and f.state = 'closed') as past_findings,
        (select c.judged_through from custody_states c where c.shipment_id = s.shipment_id) as judged_through,
        (select max(dt.head_time)
         from shipment_things st join attachments a using (thing_id) join device_tracks dt using (device_id)
