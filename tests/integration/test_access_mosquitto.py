@@ -142,7 +142,7 @@ def synced(command: Command, broker: Mosquitto) -> None:
 def test_a_device_says_and_hears_what_is_its_own_and_nothing_else(
     command: Command, broker: Mosquitto, database: str
 ) -> None:
-    one, two = command.add("TRK-001"), command.add("TRK-002")
+    one, two, three = (command.add(code) for code in ("TRK-001", "TRK-002", "TRK-003"))
     synced(command, broker)
     device = Device(broker.mqtt_port, "SIP/TRK-001", one)
     other = Device(broker.mqtt_port, "SIP/TRK-002", two)
@@ -159,8 +159,11 @@ def test_a_device_says_and_hears_what_is_its_own_and_nothing_else(
         await until(lambda: bool(source.client_ids))
         await source.publish("bw/v1/SIP/TRK-001/receipts", b"receipt")
         for topic in ("bw/v1/SIP/TRK-001/events", "bw/v1/SIP/TRK-001/commands"):
-            other.client.publish(topic, b"forged", qos=0)
-        await asyncio.to_thread(other.publishes, "bw/v1/SIP/TRK-002/presence", b"after the forged ones")
+            forger = Device(broker.mqtt_port, "SIP/TRK-003", three)
+            assert forger.connects()
+            forger.client.publish(topic, b"forged", qos=1)
+            await asyncio.to_thread(wait_until, forger.lost.is_set)
+            forger.client.loop_stop()
         await asyncio.to_thread(device.publishes, "bw/v1/SIP/TRK-001/events", b"true")
         batch = await source.receive()
         assert [message.payload for message in batch.messages] == [b"true"]
