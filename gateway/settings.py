@@ -145,7 +145,7 @@ class Settings(BaseSettings):
         default=8.0, gt=0, description="GiB of events that the embedded broker keeps, recorded ones included."
     )
     stream_max_age_days: float = Field(
-        default=14.0, gt=0, description="Days that the embedded broker keeps events, recorded ones included."
+        default=7.0, gt=0, description="Days that the embedded broker keeps events, recorded ones included."
     )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto",

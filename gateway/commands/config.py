@@ -8,6 +8,8 @@ import typer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
+from gateway.embedded.addresses import database_dsn
+from gateway.problem import Problem
 from gateway.settings import Settings, origins
 
 app = typer.Typer(no_args_is_help=True, help="Show the settings and where each comes from.")
@@ -38,6 +40,15 @@ def show(as_json: AsJson = False) -> None:
         line = f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}"
         typer.secho(line, fg=None if origin == "default" else "green")
     typer.echo("\nWhat each one means: docs/configuration.md")
+
+
+@app.command()
+def dsn() -> None:
+    """The embedded database's connection string, for psql and pg_dump. It names a file with the password."""
+    settings = Settings.load()
+    if settings.database_dsn is not None:
+        raise Problem("the database is an external one", "its connection string is in BONDWATCH_DATABASE_DSN")
+    typer.echo(database_dsn(settings))
 
 
 def shown(name: str, value: object) -> str | int | float | None:

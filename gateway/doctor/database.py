@@ -67,7 +67,7 @@ def server(conn: Connection, *, embedded: bool) -> Iterator[Finding]:
     if found.timescaledb:
         yield fine("timescaledb", found.timescaledb)
     elif found.timescaledb_offered:
-        advice = "it is chosen when a database is new: docs/operations.md, TimescaleDB"
+        advice = "it is chosen when a database is new: docs/operations-database.md"
         yield warning("timescaledb", f"{found.timescaledb_offered} is offered but not used here", advice)
     else:
         note = (
