@@ -18,7 +18,6 @@ from devices.topics import (
     alerts_topic,
     commands_topic,
     events_topic,
-    is_code,
     presence_topic,
     receipts_topic,
 )
@@ -52,28 +51,29 @@ SERVICES: Final[dict[str, Rights]] = {
 """Internal service -> its rights: the gateway records, the judge relays commands and alerts."""
 
 
-def rights(name: str) -> Rights:
-    """What the device of that name may do.
+DISPLAY_KINDS: Final = frozenset({"display", "siren"})
+"""Kinds of registered clients that only listen: they hear the alerts of their park and say nothing."""
+
+
+def rights(name: str, kind: str = "tracker") -> Rights:
+    """What the registered client of that name may do.
+
+    Args:
+        name: its natural name, ``SIP/TRK-001``.
+        kind: as it was registered; the kinds of ``DISPLAY_KINDS`` listen, every other one is a device.
 
     Raises:
         ValueError: the name is not ``PARK/DEVICE``.
     """
+    receipts = receipts_topic(name)
+    if kind in DISPLAY_KINDS:
+        park = name.partition("/")[0]
+        return Rights(name, subscribe=tuple(alerts_topic(park, severity) for severity in SEVERITIES))
     return Rights(
         name,
         publish=(events_topic(name), presence_topic(name)),
-        subscribe=(receipts_topic(name), commands_topic(name)),
+        subscribe=(receipts, commands_topic(name)),
     )
-
-
-def display_rights(name: str, park: str) -> Rights:
-    """What a siren or display of a park may do: hear its alerts, say nothing.
-
-    Raises:
-        ValueError: the name or the park is no code, or the name is a service's.
-    """
-    if not is_code(name) or name in SERVICES:
-        raise ValueError(f"display name {name!r} is not 1 to 64 of A-Z a-z 0-9 _ -, or is a service's")
-    return Rights(name, subscribe=tuple(alerts_topic(park, severity) for severity in SEVERITIES))
 
 
 def subject(topic: str) -> str:

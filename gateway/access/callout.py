@@ -105,7 +105,12 @@ class AuthCallout:
             log.warning("access_refused", device=request.name, reason=reason)
             answer = self._signer.refuse(request, reason, now_s=now_s)
         else:
-            answer = self._signer.admit(request, ACCOUNT, device_permissions(request.name), now_s=now_s)
+            answer = self._signer.admit(
+                request,
+                ACCOUNT,
+                device_permissions(request.name, self._known.kind(request.name)),
+                now_s=now_s,
+            )
         with contextlib.suppress(nats.errors.Error):  # the server is gone, and with it who asked
             await message.respond(answer)
 
@@ -164,9 +169,9 @@ class AuthCallout:
                 ]
 
 
-def device_permissions(name: str) -> dict[str, dict[str, list[str]]]:
-    """A device's rights as NATS permissions of an MQTT client."""
-    permissions = nats_permissions(rights(name))
+def device_permissions(name: str, kind: str) -> dict[str, dict[str, list[str]]]:
+    """A registered client's rights as NATS permissions of an MQTT client."""
+    permissions = nats_permissions(rights(name, kind))
     permissions["sub"]["allow"].append(MQTT_DELIVERY)
     return permissions
 

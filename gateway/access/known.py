@@ -13,6 +13,7 @@ import structlog
 
 from gateway.database_link import DatabaseLink
 from tracking.store import access
+from tracking.store.access import Login
 from tracking.store.credentials import SHA256, matches_sha256
 
 log = structlog.get_logger()
@@ -23,14 +24,14 @@ class KnownDevices:
 
     def __init__(self, dsn: str) -> None:
         self._link = DatabaseLink(dsn, "bondwatch-access")
-        self._secrets: dict[str, tuple[str, ...]] = {}
+        self._logins: dict[str, Login] = {}
         self._revision = -1
 
     def __contains__(self, name: object) -> bool:
-        return name in self._secrets
+        return name in self._logins
 
     def __len__(self) -> int:
-        return len(self._secrets)
+        return len(self._logins)
 
     async def refresh(self) -> frozenset[str]:
         """Read the list anew if it has changed.
@@ -44,9 +45,9 @@ class KnownDevices:
         revision = await self._link.ask(access.revision)
         if revision == self._revision:
             return frozenset()
-        found = await self._link.ask(lambda conn: access.secrets(conn, SHA256))
-        gone = frozenset(name for name, held in self._secrets.items() if found.get(name) != held)
-        self._secrets, self._revision = found, revision
+        found = await self._link.ask(lambda conn: access.logins(conn, SHA256))
+        gone = frozenset(name for name, held in self._logins.items() if found.get(name) != held)
+        self._logins, self._revision = found, revision
         return gone
 
     async def admits(self, name: str, secret: str) -> bool:
@@ -54,17 +55,24 @@ class KnownDevices:
         if self._matches(name, secret):
             return True
         try:
-            self._secrets[name] = await self._link.ask(lambda conn: access.secrets_of(conn, name, SHA256))
+            found = await self._link.ask(lambda conn: access.login_of(conn, name, SHA256))
         except psycopg.OperationalError as error:
             log.warning("device_not_looked_up", device=name, error=str(error).strip())
             return False
-        if not self._secrets[name]:
-            del self._secrets[name]
+        if found is None:
+            self._logins.pop(name, None)
+        else:
+            self._logins[name] = found
         return self._matches(name, secret)
+
+    def kind(self, name: str) -> str:
+        """What an admitted client was registered as."""
+        return self._logins[name].kind
 
     async def close(self) -> None:
         """Disconnect from the database."""
         await self._link.close()
 
     def _matches(self, name: str, secret: str) -> bool:
-        return any(matches_sha256(secret, hashed) for hashed in self._secrets.get(name, ()))
+        login = self._logins.get(name)
+        return login is not None and any(matches_sha256(secret, hashed) for hashed in login.hashes)

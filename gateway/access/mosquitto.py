@@ -11,13 +11,14 @@ Source: mosquitto.conf(5), ``password_file`` and ``acl_file``; mosquitto_passwd(
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
 from devices.rights import SERVICES, Rights, mosquitto_acl, rights
+from tracking.store.access import Login
 
 USERS_FILE: Final = "passwords"
 ACL_FILE: Final = "acl"
@@ -30,17 +31,17 @@ class Files(Struct, frozen=True):
     acl: str
 
 
-def render(secrets: Mapping[str, Sequence[str]], service: str, service_hash: str | None) -> Files:
+def render(logins: Mapping[str, Login], service: str, service_hash: str | None) -> Files:
     """The text of both files.
 
     Args:
-        secrets: devices that may speak, by name, with their hashed secrets (scheme ``mosquitto``). Mosquitto
+        logins: clients that may connect, by name, their secrets hashed by the scheme ``mosquitto``. Mosquitto
             knows one password a user: the newest holds.
         service: user name of our own processes at this broker.
         service_hash: their hashed password; None leaves them out, for a broker that knows them otherwise.
     """
-    known = {name: held[-1] for name, held in sorted(secrets.items())}
-    holders = [rights(name) for name in known]
+    known = {name: login.hashes[-1] for name, login in sorted(logins.items())}
+    holders = [rights(name, logins[name].kind) for name in known]
     if service_hash is not None:
         known[service] = service_hash
         holders.append(service_rights(service))

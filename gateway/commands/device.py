@@ -123,7 +123,7 @@ def sync(
     timer."""
     settings = Settings.load()
     with _connect(settings) as conn:
-        secrets = access.secrets(conn, credentials.MOSQUITTO)
+        logins = access.logins(conn, credentials.MOSQUITTO)
     password = settings.broker_password
     service_hash = (
         None
@@ -132,13 +132,13 @@ def sync(
     )
     try:
         changed = mosquitto.write(
-            mosquitto.render(secrets, settings.broker_user, service_hash), mosquitto_dir
+            mosquitto.render(logins, settings.broker_user, service_hash), mosquitto_dir
         )
     except OSError as error:
         raise Problem(f"{mosquitto_dir} can't be written: {error.strerror}") from None
     if changed and pid_file is not None:
         _hang_up(pid_file)
-    typer.echo(f"{len(secrets)} devices {'written' if changed else 'unchanged'}")
+    typer.echo(f"{len(logins)} devices {'written' if changed else 'unchanged'}")
     if password is None:
         typer.echo("without the user of our own processes: BONDWATCH_BROKER_PASSWORD is not set", err=True)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.rights import SERVICES, display_rights, mosquitto_acl, nats_permissions, rights, subject
+from devices.rights import SERVICES, mosquitto_acl, nats_permissions, rights, subject
 from devices.topics import CHANNELS, RESERVED_DEVICE, SEVERITIES
 
 codes = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True).filter(lambda code: code != RESERVED_DEVICE)
@@ -57,14 +57,14 @@ def test_services_do_their_step_of_the_road_and_no_other() -> None:
 
 
 def test_a_display_hears_its_park_and_says_nothing() -> None:
-    held = display_rights("siren-1", "SIP")
+    held = rights("SIP/siren-1", "siren")
     assert held.publish == ()
     assert may(held.subscribe, "bw/v1/SIP/alerts/critical")
     assert not may(held.subscribe, "bw/v1/WUX/alerts/critical")
     assert not may(held.subscribe, "bw/v1/SIP/TRK-001/events")
-    for name in ("gateway", "SIP/TRK-001", ""):
-        with pytest.raises(ValueError, match="display"):
-            display_rights(name, "SIP")
+    for name in ("gateway", "SIP", ""):
+        with pytest.raises(ValueError, match=r"PARK/DEVICE|name"):
+            rights(name, "siren")
 
 
 def test_the_rights_in_the_words_of_nats() -> None:
@@ -75,7 +75,7 @@ def test_the_rights_in_the_words_of_nats() -> None:
     assert nats_permissions(SERVICES["gateway"])["sub"] == {
         "allow": ["bw.v1.*.*.events", "bw.v1.*.*.presence"]
     }
-    assert nats_permissions(display_rights("siren-1", "SIP"))["pub"] == {"deny": [">"]}, (
+    assert nats_permissions(rights("SIP/siren-1", "display"))["pub"] == {"deny": [">"]}, (
         "nothing is not everything"
     )
 

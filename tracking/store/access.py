@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from tracking.store.database import Connection, queries
 
 SQL: Final = queries("access")
 
 
-def secrets(conn: Connection, scheme: str) -> dict[str, tuple[str, ...]]:
-    """Every device that may speak, by name (``SIP/TRK-001``), with the secrets that hold, hashed by a
-    scheme."""
-    found: dict[str, tuple[str, ...]] = {}
-    for name, hashed in conn.execute(SQL["secrets"], {"scheme": scheme}):
-        found[name] = (*found.get(name, ()), hashed)
+class Login(NamedTuple):
+    """What a registered client is and the secrets that hold, hashed by one scheme, the newest last."""
+
+    kind: str
+    hashes: tuple[str, ...]
+
+
+def logins(conn: Connection, scheme: str) -> dict[str, Login]:
+    """Every client that may connect, by name (``SIP/TRK-001``)."""
+    found: dict[str, Login] = {}
+    for name, kind, hashed in conn.execute(SQL["logins"], {"scheme": scheme}):
+        known = found.get(name)
+        found[name] = Login(kind, (*known.hashes, hashed) if known else (hashed,))
     return found
 
 
-def secrets_of(conn: Connection, name: str, scheme: str) -> tuple[str, ...]:
-    """The same for one device; empty when it may not speak."""
+def login_of(conn: Connection, name: str, scheme: str) -> Login | None:
+    """The same for one client; None when it may not connect."""
     park, _, code = name.partition("/")
-    rows = conn.execute(SQL["secrets_of"], {"park": park, "code": code, "scheme": scheme})
-    return tuple(hashed for (hashed,) in rows)
+    rows = conn.execute(SQL["login_of"], {"park": park, "code": code, "scheme": scheme}).fetchall()
+    return Login(rows[0][0], tuple(hashed for _, hashed in rows)) if rows else None
 
 
 def revision(conn: Connection) -> int:

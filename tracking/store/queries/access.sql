@@ -1,16 +1,16 @@
 -- Who may connect: what brokers and the auth callout read.
 
--- name: secrets
+-- name: logins
 -- Every device that may speak, with the hashed secrets that hold.
-select p.code || '/' || d.code, c.hash
+select p.code || '/' || d.code, d.kind, c.hash
 from device_credentials c
 join devices d using (device_id)
 join parks p using (park_id)
 where c.scheme = %(scheme)s and c.revoked_at is null and d.revoked_at is null
 order by 1, c.credential_id
 
--- name: secrets_of
-select c.hash
+-- name: login_of
+select d.kind, c.hash
 from device_credentials c
 join devices d using (device_id)
 join parks p using (park_id)
