@@ -20,6 +20,7 @@ from gateway.access.callout import AuthCallout
 from gateway.embedded import addresses
 from gateway.embedded.addresses import BrokerAddress
 from gateway.embedded.home import Home
+from gateway.pipeline import metrics
 from gateway.pipeline.batch import Source
 from gateway.pipeline.reference import read_reference
 from gateway.pipeline.road import Road
@@ -31,6 +32,12 @@ from tracking.store.database import Connection, connect
 
 IDLE_IN_TRANSACTION_S = 2.0
 """Less than a lease: a worker that is stopped in mid-batch frees its rows before another takes over."""
+
+MAX_BATCH = 1000
+"""Messages. A batch grows under load; beyond this it only makes the database's work come in larger lumps."""
+
+MAX_BYTES = 8 << 20
+"""Of payload, held twice: one batch under way, one ahead."""
 
 app = typer.Typer()
 log = structlog.get_logger()
@@ -86,13 +93,17 @@ async def _open_jetstream(address: BrokerAddress, settings: Settings, dsn: str, 
     keep = stream.Keep(
         age=timedelta(days=settings.stream_max_age_days), max_bytes=round(settings.stream_max_gib * (1 << 30))
     )
-    return await jetstream.JetStreamSource.open(
+    source = await jetstream.JetStreamSource.open(
         [address.url],
         PartitionLeases(dsn, jetstream.NAME, worker),
         user=address.user,
         password=address.password,
         keep=keep,
+        max_batch=MAX_BATCH,
+        max_bytes=MAX_BYTES,
     )
+    metrics.OVERRAN.set_function(lambda: source.overran)
+    return source
 
 
 async def _open_mqtt(address: BrokerAddress, dsn: str, worker: str) -> Source:
@@ -102,9 +113,8 @@ async def _open_mqtt(address: BrokerAddress, dsn: str, worker: str) -> Source:
 
     tls = ssl.create_default_context(cafile=address.ca_file) if address.tls else None
     leases = SessionLeases(dsn, worker, prefix="bondwatch-gateway-")
-    return await MqttSource.open(
-        Address(address.host, address.port, address.user, address.password, tls), leases
-    )
+    mqtt = Address(address.host, address.port, address.user, address.password, tls)
+    return await MqttSource.open(mqtt, leases, max_batch=MAX_BATCH, max_bytes=MAX_BYTES)
 
 
 async def open_callout(settings: Settings, dsn: str) -> AuthCallout:

@@ -72,7 +72,8 @@ class Load:
     """A batch on the road, and what the steps have made of it.
 
     Attributes:
-        now_us: this attempt's time, for ``recorded_at``: the only clock that the steps know.
+        now_us: when it was read; from ``resolve`` on, when its transaction began: ``recorded_at``. The steps
+            know no other clock.
         poison: messages that broke an earlier attempt, by index, with what they broke it with.
         unknown: messages of no registered device, by index; set by ``decode``, rejected by ``admit``.
         heard: what each device says, by device id.

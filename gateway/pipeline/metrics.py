@@ -40,6 +40,9 @@ STEP_CPU: Final = Counter(
 LAG: Final = Gauge(
     "bondwatch_record_lag_seconds", "From the broker's time of a batch's oldest message to its commit."
 )
+OVERRAN: Final = Gauge(
+    "bondwatch_stream_overran_messages", "Messages that the stream's limits took before they were read: lost."
+)
 RECEIPTS: Final = Counter("bondwatch_receipts_total", "Receipts handed to the broker.")
 UNSENT: Final = Counter("bondwatch_receipts_unsent_total", "Receipts that the broker could not be given.")
 WAITING: Final = Gauge("bondwatch_receipts_waiting", "Devices whose receipt waits for its half second.")

@@ -142,7 +142,7 @@ class Road:
         """Steps 3 to 5 in one transaction. Blocks on the database."""
         conn = self._connected()
         self.tools.partitions.ensure(conn, load.times_us())
-        begun = perf_counter()
+        load.now_us, begun = self._now_us(), perf_counter()
         with conn.transaction():
             for step in RECORD:
                 _timed(step, load, self.tools)

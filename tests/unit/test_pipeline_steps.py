@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from gateway.pipeline.batch import Message
 from gateway.pipeline.columns import columns, subject
 from gateway.pipeline.decode import decode
 from gateway.pipeline.fold import fold, in_order
-from gateway.pipeline.limits import DAY, MINUTE, SECOND
+from gateway.pipeline.limits import DAY, LIMITS, MINUTE, SECOND
 from gateway.pipeline.load import Load, Replay, event_key, message_key
 from gateway.pipeline.reference import Device, Reference
 from gateway.pipeline.tools import Tools
@@ -257,3 +258,24 @@ def test_a_rejection_is_the_same_when_topic_number_and_bytes_are() -> None:
         message_key("top", b"ic"),
     ]
     assert len({key, *others}) == len(others) + 1
+
+
+# -- the page
+
+
+def test_the_page_tells_the_steps_and_the_limits_that_there_are() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "record.md").read_text()
+
+    assert re.findall(r"^\| (\d) (\w+) \|", page, re.MULTILINE) == [
+        (str(number), step.__name__) for number, step in enumerate(road.STEPS, start=1)
+    ]
+    for told in (
+        f"up to {LIMITS.skew_us // SECOND} s ahead",
+        f"up to {LIMITS.future_us // MINUTE} minutes ahead",
+        f"more than {LIMITS.late_batch_us // MINUTE} minutes behind",
+        f"more than {LIMITS.late_window_us // DAY} days behind",
+        f"more than {LIMITS.floor_us // DAY} days behind",
+        f"Fires {LIMITS.silence_grace_us // SECOND} s after",
+        f"{LIMITS.snapshot_every:,} observations or more",
+    ):
+        assert told in page
