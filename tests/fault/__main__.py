@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from devices.client import Device, Loop
+from gateway.access.mosquitto import ACL_FILE, USERS_FILE, render, write
 from tests.fault import story, verdict
 from tests.fault.api import Api
 from tests.fault.siren import Siren
@@ -32,6 +33,8 @@ from tracking.store.database import connect
 VICTIMS = ("gateway", "judge", "broker", "database")
 TRUCKS = 20
 PARK = "FLT"
+SIREN = f"{PARK}/SIREN"
+USER = "bondwatch-gateway"
 
 
 @dataclass
@@ -105,40 +108,19 @@ class Run:
         directory = self.directory / "mosquitto"
         directory.mkdir()
         directory.chmod(0o700)
-        for name in ("passwords", "acl"):
-            (directory / name).touch(mode=0o600)
-        broker = mosquitto(
-            directory,
-            extra=f"allow_anonymous false\npassword_file {directory}/passwords\nacl_file {directory}/acl\n",
-        )
-        self._access(directory, {})
-        return broker
-
-    def _access(self, directory: Path, devices: dict[str, str]) -> None:
-        """Password and ACL file: the services, and every device as itself."""
-        users = {"bondwatch-gateway": self.gateway_password, "siren": self.gateway_password} | devices
-        lines = [f"{name}:{hash_mosquitto(secret)}\n" for name, secret in users.items()]
-        (directory / "passwords").write_text("".join(lines))
-        rights = [
-            "user bondwatch-gateway\ntopic readwrite bw/#\n",
-            "user siren\ntopic read bw/v1/+/alerts/#\n",
-        ]
-        for name in devices:
-            rights.append(
-                f"user {name}\ntopic write bw/v1/{name}/events\ntopic write bw/v1/{name}/presence\n"
-                f"topic read bw/v1/{name}/receipts\ntopic read bw/v1/{name}/commands\n"
-            )
-        (directory / "acl").write_text("\n".join(rights))
+        write(render({}, USER, hash_mosquitto(self.gateway_password)), directory)
+        users, acl = directory / USERS_FILE, directory / ACL_FILE
+        return mosquitto(directory, extra=f"allow_anonymous false\npassword_file {users}\nacl_file {acl}\n")
 
     def _drive(self, stack: Stack) -> Report:
         api = Api(stack.api, stack.key)
         begin_ms = round(time.time() * 1000) - self.events * story.STEP_MS - 120_000
         passwords = self._set_stage(api, begin_ms)
         if stack.mosquitto is not None:
-            self._access(stack.mosquitto.directory, passwords)
+            stack.run("device", "sync", "--mosquitto-dir", str(stack.mosquitto.directory))
             assert stack.mosquitto.process is not None
             stack.mosquitto.process.send_signal(signal.SIGHUP)  # it reads both files again
-        siren = Siren(stack, api)
+        siren = Siren(stack, api, SIREN, passwords.pop(SIREN))
         with closing(Loop()) as loop:
             devices = [
                 Device(
@@ -238,7 +220,7 @@ class Run:
         )
 
     def _set_stage(self, api: Api, begin_ms: int) -> dict[str, str]:
-        """Park, places, devices, shipments; the devices' secrets by name."""
+        """Park, places, trucks, shipments, a siren; the secrets by name."""
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begin_ms / 1000 - 3600))
         api.ask("PUT", f"/v1/parks/{PARK}", {"name_en": "Fault park"})
         zones = [
@@ -290,6 +272,8 @@ class Run:
                     "from": since,
                 },
             )
+        made = api.ask("POST", "/v1/devices", {"park": PARK, "code": "SIREN", "kind": "siren"})
+        passwords[SIREN] = made["secret"]
         return passwords
 
     def _say(self, text: str) -> None:

@@ -12,30 +12,27 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.fault.api import Api
 from tests.fault.stack import Stack
 
-TOPICS = "bw/v1/+/alerts/#"
+SEVERITIES = ("critical", "major", "minor", "info")
 
 
 class Siren:
-    """Collects the findings whose alerts it hears.
+    """Collects the findings whose alerts it hears; a registered client of kind ``siren``.
 
     A broker that was killed may have forgotten our session (it says so: no session present). Then what was
-    published meanwhile is gone, and a siren does what docs/brokers.md asks: it reads the alerts from the API once.
+    published meanwhile is gone, and a siren does what docs/brokers.md asks: it reads the alerts once.
     """
 
-    def __init__(self, stack: Stack, api: Api) -> None:
+    def __init__(self, stack: Stack, api: Api, name: str, password: str) -> None:
         self.heard: set[str] = set()
         self._api = api
+        self._park = name.partition("/")[0]
         self._connected_before = False
         self._online = threading.Event()
-        if stack.mosquitto is not None:
-            user, password = "siren", stack.siren_password
-        else:
-            user, password = "judge", (stack.home / "secrets" / "nats_judge_password").read_text().strip()
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="siren", clean_session=False)
-        self._client.username_pw_set(user, password)
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
+        self._client.username_pw_set(name, password)
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
-        self._client.on_subscribe = lambda *_: self._online.set()
+        self._client.on_subscribe = self._on_subscribe
         self._client.reconnect_delay_set(min_delay=1, max_delay=2)
         self._client.connect("127.0.0.1", stack.mqtt_port)
         self._client.loop_start()
@@ -47,10 +44,14 @@ class Siren:
         self._client.loop_stop()
 
     def _on_connect(self, client: mqtt.Client, _userdata: Any, flags: mqtt.ConnectFlags, *_: Any) -> None:
-        client.subscribe(TOPICS, qos=1)
+        client.subscribe([(f"bw/v1/{self._park}/alerts/{severity}", 1) for severity in SEVERITIES])
         if self._connected_before and not flags.session_present:
             threading.Thread(target=self._catch_up, daemon=True).start()
         self._connected_before = True
+
+    def _on_subscribe(self, _client: mqtt.Client, _userdata: Any, _mid: int, codes: Any, *_: Any) -> None:
+        if not any(code.is_failure for code in codes):
+            self._online.set()
 
     def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
         self.heard.add(json.loads(message.payload)["id"])

@@ -30,7 +30,6 @@ class Stack:
     ) -> None:
         self.home = directory / "home"
         self.mosquitto = mosquitto
-        self.siren_password = password or ""
         self.log = directory / "up.log"
         self._environment = dict(os.environ) | {
             "BONDWATCH_HOME": str(self.home),

@@ -93,11 +93,9 @@ def piece_of(piece: Mapping[str, Any]) -> dict[str, Any]:
 
     The whole of it, with every observation's key, is in the API's answer.
     """
-    detail = piece.get("detail") or {}
     known = piece.get("known_at") or {}
-    figures = {
-        name: value for name, value in (piece | detail).items() if name in FIGURES and value is not None
-    }
+    told = {**piece, **(piece.get("detail") or {})}
+    figures = {name: value for name, value in told.items() if name in FIGURES and value is not None}
     if known.get("seq", -1) >= 0:
         figures["observation"] = f"{piece.get('device')} run {known['run']} seq {known['seq']}"
     return {
