@@ -68,9 +68,7 @@ def whole(conn: Connection, rejection_id: int) -> Rejection | None:
     return Rejection._make(row) if row else None
 
 
-def waiting(
-    conn: Connection, *, reason: str | None = None, topic: str | None = None, limit: int = 1000
-) -> list[int]:
-    """The ids of rejections that were not replayed, in the order in which they arrived."""
-    found = conn.execute(SQL["waiting"], {"reason": reason, "topic": topic, "limit": limit})
+def waiting(conn: Connection, *, reason: str | None = None, topic: str | None = None) -> list[int]:
+    """The ids of all rejections that were not replayed, in the order in which they arrived."""
+    found = conn.execute(SQL["waiting"], {"reason": reason, "topic": topic})
     return [rejection_id for (rejection_id,) in found]

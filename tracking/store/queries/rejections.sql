@@ -24,4 +24,3 @@ where replayed_at is null
   and (%(reason)s::text is null or reason = %(reason)s)
   and (%(topic)s::text is null or topic = %(topic)s)
 order by received_at, rejection_id
-limit %(limit)s
