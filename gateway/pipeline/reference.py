@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from devices.observation import Datum, micros
-from devices.topics import events_topic
+from devices.topics import EVENTS, ROOT
 from tracking.domain.places import Area, PlaceIndex
 from tracking.domain.tracks import Profile
 from tracking.store import record, registry
@@ -47,9 +47,11 @@ class Reference(Struct, frozen=True):
 
 def read_reference(conn: Connection) -> Reference:
     """Read everything anew, while editors wait: the revision and what it stands for belong together."""
+    profiles: dict[int, Profile] = {}
     with conn.transaction():
         revision = record.hold_reference(conn)
-        devices = {events_topic(row.name): _device(row) for row in record.devices(conn)}
+        # The names are good, the table has checked them: there may be a hundred thousand to put into topics.
+        devices = {f"{ROOT}/{row.name}/{EVENTS}": _device(row, profiles) for row in record.devices(conn)}
         areas = [
             Area.from_geojson(
                 row["geometry"],
@@ -67,7 +69,8 @@ def read_reference(conn: Connection) -> Reference:
     return Reference(revision, devices, PlaceIndex(areas, revision))
 
 
-def _device(row: record.DeviceRow) -> Device:
+def _device(row: record.DeviceRow, profiles: dict[int, Profile]) -> Device:
+    """A device of the table; those that report equally often share one profile."""
+    profile = profiles.setdefault(row.expected_every_s, Profile(row.expected_every_s))
     revoked_us = None if row.revoked_at is None else micros(row.revoked_at)
-    profile = Profile(row.expected_every_s)
     return Device(row.device_id, row.name, row.dialect, Datum(row.datum), profile, revoked_us)
