@@ -6,7 +6,7 @@ Every record carries ``time`` (UTC), ``level``, ``process`` and ``event``. The s
 
 import logging
 import sys
-from typing import Final
+from typing import Final, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -19,6 +19,15 @@ LEVELS: Final = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
+
+
+class CurrentStderr(logging.StreamHandler[TextIO]):
+    """Writes to what ``sys.stderr`` is now: a live table on the terminal puts itself in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record, to standard error as it is at this moment."""
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 def configure(settings: Settings, process: str) -> None:
@@ -52,7 +61,7 @@ def configure(settings: Settings, process: str) -> None:
             )
         ]
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = CurrentStderr()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

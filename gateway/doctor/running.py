@@ -24,6 +24,9 @@ def look(found: Endpoints) -> Iterator[Finding]:
             yield warning("parts", f"{name} gives no metrics at {process.metrics}", f"bondwatch logs {name}")
     if not dead:
         yield fine("parts", f"{', '.join(found.processes)} (supervisor pid {found.supervisor.pid})")
+    served = [f"{name} {process.metrics}" for name, process in found.processes.items() if process.metrics]
+    if served:
+        yield fine("metrics", ", ".join(served))
     if found.api and answers(f"{found.api}/health/ready"):
         yield fine("api", f"ready at {found.api}")
     elif found.api:
