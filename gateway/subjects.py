@@ -7,18 +7,12 @@ events stay in one partition and in order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 STREAM: Final = "BW_EVENTS"
 PARTITIONS: Final = 16
 CAPTURED: Final = "bw.v1.*.*.events"
 STORED: Final = f"bw.in.{{{{partition({PARTITIONS},1,2)}}}}.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}"
-
-
-def filters(partitions: Iterable[int]) -> list[str]:
-    """The subjects of some partitions, as a consumer filters them."""
-    return [f"bw.in.{partition}.*.*" for partition in sorted(partitions)]
 
 
 def parse_subject(subject: str) -> tuple[int, str]:

@@ -14,7 +14,7 @@ from natsrpy import Nats
 from natsrpy.js import AckPolicy, DeliverPolicy, PullConsumerConfig
 
 from gateway.sources import stream
-from gateway.subjects import PARTITIONS, STREAM, filters
+from gateway.subjects import STREAM
 
 FETCH: Final = 1000
 IDLE_S: Final = 0.25
@@ -34,7 +34,6 @@ async def pull(server: str, messages: int) -> None:
         PullConsumerConfig(
             deliver_policy=DeliverPolicy.ALL,
             ack_policy=AckPolicy.NONE,
-            filter_subjects=filters(range(PARTITIONS)),
             memory_storage=True,
             num_replicas=1,
         )

@@ -1,12 +1,12 @@
 """What one consumer gave us, made into batches. No I/O: messages in, batches out.
 
-An assembler belongs to one consumer. It checks that no number is missing, drops what is recorded already,
-and knows how far each partition has been read.
+An assembler belongs to one consumer. It checks that no number is missing, drops other workers' partitions and
+what is recorded already, and knows how far everything has been read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Protocol
@@ -16,12 +16,15 @@ from msgspec import Struct
 from devices.observation import micros
 from gateway.pipeline.batch import Advance, Message
 from gateway.subjects import parse_subject
-from tracking.store.positions import Held
+from tracking.store.positions import Held, Step
 
 NAME: Final = "jetstream"
 
 SWEEP_S: Final = 1.0
 """How often the partitions that had no messages follow the others, so that no restart reads from afar."""
+
+LEFT_BEHIND: Final = 5000
+"""How many messages of others a worker reads before it moves its own silent partitions up."""
 
 _known_subject = lru_cache(maxsize=1 << 17)(parse_subject)
 
@@ -72,6 +75,7 @@ class Assembler:
         delivered: how many messages the consumer gave us.
         out: batches that are given out and not acknowledged.
         settled_us: broker time up to which everything given out is committed; 0 at first.
+        read_us: broker time of the last message read, whosever it was.
     """
 
     def __init__(self, worker: str, held: Mapping[int, Held], floors: Mapping[int, int]) -> None:
@@ -87,21 +91,23 @@ class Assembler:
         self._committed = {partition: one.sequence for partition, one in held.items()}
         self._floors = dict(floors)
         self._swept_s = 0.0
+        self._read = 0
         self.epochs = {partition: one.epoch for partition, one in held.items()}
         self.delivered = 0
         self.out = 0
         self.settled_us = 0
+        self.read_us = 0
 
     @property
     def first(self) -> int:
         """The sequence from which the consumer has to deliver."""
         return min(self._floors.values()) + 1
 
-    def assemble(self, pulled: Iterable[Pulled], now_s: float) -> JetStreamBatch | None:
+    def assemble(self, pulled: Sequence[Pulled], now_s: float) -> JetStreamBatch | None:
         """A batch of what is new; None when all of it was known.
 
         Args:
-            pulled: messages in the order of delivery.
+            pulled: messages in the order of delivery, at least one.
             now_s: a clock that only runs forward.
 
         Raises:
@@ -110,39 +116,58 @@ class Assembler:
         floors, known_subject = self._floors, _known_subject
         messages: list[Message] = []
         reached: dict[int, int] = {}
-        sequence = received_us = size = 0
+        received_us = size = 0
         expected = self.delivered
         for one in pulled:
             expected += 1
             if one.consumer_sequence != expected:
                 raise Gap(f"message {expected} of the consumer is missing")
             partition, topic = known_subject(one.subject)
-            sequence = one.stream_sequence
-            received_us = micros(one.published)
-            if sequence > floors[partition]:
+            floor = floors.get(partition)
+            if floor is not None and (sequence := one.stream_sequence) > floor:
                 reached[partition] = sequence
+                received_us = micros(one.published)
                 payload = one.payload
                 size += len(payload)
                 messages.append(Message(topic, payload, received_us, _properties(one.headers)))
         self.delivered = expected
+        self._read, self.read_us = pulled[-1].stream_sequence, micros(pulled[-1].published)
         if not messages:
             return None
         self.out += 1
         return JetStreamBatch(
             messages=messages,
             epoch_owner=self._worker,
-            advances=self._advances(reached, sequence, now_s),
+            advances=self._advances(reached, now_s),
             epochs=self.epochs,
             through_us=received_us,
             size=size,
             committed=self._settle,
         )
 
-    def _advances(self, reached: dict[int, int], last: int, now_s: float) -> list[Advance]:
+    def left_behind(self) -> list[Step]:
+        """The partitions far behind what was read, moved up to it; to be committed before the next batch.
+
+        Empty while a batch is out: then not everything that was read is committed.
+        """
+        if self.out or self._read - min(self._committed.values()) < LEFT_BEHIND:
+            return []
+        steps = [
+            Step(partition, old, self._read, self.epochs[partition])
+            for partition, old in self._committed.items()
+            if old < self._read
+        ]
+        for step in steps:
+            self._committed[step.partition] = self._floors[step.partition] = step.new
+        return steps
+
+    def _advances(self, reached: dict[int, int], now_s: float) -> list[Advance]:
         """What the batch moves; once a second the silent partitions, too: they are read up to here."""
         if now_s - self._swept_s >= SWEEP_S:
             self._swept_s = now_s
-            reached = {partition: max(last, floor) for partition, floor in self._floors.items()} | reached
+            reached = {
+                partition: max(self._read, floor) for partition, floor in self._floors.items()
+            } | reached
         advances = []
         for partition in sorted(reached):
             old, new = self._committed[partition], reached[partition]

@@ -12,6 +12,7 @@ from typing import Final
 
 from gateway.database_link import DatabaseLink
 from tracking.store import positions, sessions
+from tracking.store.database import Connection
 
 RENEW_S: Final = 0.8
 """How often a worker says that it lives. With the lease (3 s) and a source's idle wait: taken over within 5
@@ -39,6 +40,19 @@ class PartitionLeases:
         await self._link.ask(
             lambda conn: positions.mark_through(conn, self._source, self.worker, epochs, through_us)
         )
+
+    async def advance(self, steps: Sequence[positions.Step]) -> None:
+        """Move partitions that hold nothing new, without a batch.
+
+        Raises:
+            Fenced: one of them is another worker's by now.
+        """
+
+        def move(conn: Connection) -> None:
+            with conn.transaction(), conn.cursor() as cur:
+                positions.advance(cur, self._source, self.worker, steps, through_us=0)
+
+        await self._link.ask(move)
 
     async def release(self) -> None:
         """Give everything back, so that others needn't wait for the leases to end; disconnect."""

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 from msgspec import Struct
+from natsrpy.js import AckPolicy, DeliverPolicy, PullConsumerConfig
 
 from devices.observation import micros, moment
 from gateway.problem import Problem
@@ -150,6 +151,18 @@ async def last_before(request: Requester, time_us: int) -> int:
     await call(request, f"$JS.API.CONSUMER.DELETE.{STREAM}.{made['name']}")
     sequence: int = made["delivered"]["stream_seq"]
     return sequence
+
+
+def reader(first: int) -> PullConsumerConfig:
+    """A consumer of everything from a sequence on: forgotten by the server soon after we are."""
+    return PullConsumerConfig(
+        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+        delivery_start_sequence=first,
+        ack_policy=AckPolicy.NONE,
+        memory_storage=True,
+        num_replicas=1,
+        inactive_threshold=30.0,
+    )
 
 
 async def resume(request: Requester, held: Mapping[int, Held]) -> Resume:

@@ -262,6 +262,41 @@ def test_the_watermark_follows_an_idle_source_and_waits_for_a_batch_that_is_out(
     run(story())
 
 
+def test_a_worker_without_messages_of_its_own_follows_the_stream(
+    stage: JetStreamRig, database: str, conn: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its next start would read all that the others' devices said since."""
+    monkeypatch.setattr("gateway.sources.jetstream_batch.LEFT_BEHIND", 100)
+
+    async def story() -> None:
+        source = await stage.source("w1")
+        devices = Devices(stage.broker.mqtt_port)
+        await devices.publish_all(numbered("TRK-001", 1))
+        batch = await batch_of(source)
+        await Recorder(database).commit(batch)
+        await batch.acknowledge()
+        nats = await client(stage)
+        info = await stream.call(ask(nats), f"$JS.API.STREAM.INFO.{STREAM}", {"subjects_filter": "bw.in.>"})
+        busy = parse_subject(next(iter(info["state"]["subjects"])))[0]
+        conn.execute(
+            "update source_positions set owner = 'w2', epoch = epoch + 1, leased_until = 'infinity'"
+            " where partition = %s",
+            (busy,),
+        )
+        waiting = asyncio.create_task(source.receive())
+        await until(lambda: bool(source.partitions) and busy not in source.partitions)
+        await devices.publish_all(numbered("TRK-001", 150, first=1))
+        followed = f"select min(sequence) >= 151 from source_positions where partition <> {busy}"
+        await until_in_database(database, followed)
+        assert not waiting.done()
+        waiting.cancel()
+        await nats.shutdown()
+        devices.close()
+        await source.close()
+
+    run(story())
+
+
 def test_a_consumer_that_vanished_is_made_anew(stage: JetStreamRig, recorder: Recorder) -> None:
     async def story() -> None:
         source = await stage.source("w1")
