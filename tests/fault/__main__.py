@@ -166,9 +166,8 @@ class Run:
         talking = threading.Thread(target=talk, name="devices")
         talking.start()
         try:
-            for number in range(self.options.kills):
+            for number, victim in enumerate(self._victims()):
                 over.wait(self.random.uniform(0.5, 3.0))
-                victim = self.random.choice(VICTIMS)
                 stack.kill(victim)
                 killed.append(victim)
                 self._say(f"kill {number + 1}/{self.options.kills}: {victim}")
@@ -218,6 +217,12 @@ class Run:
             kills=len(killed),
             alerts_missing=len(raised - siren.heard),
         )
+
+    def _victims(self) -> list[str]:
+        """Who dies, in order: random rounds in which everyone has a turn."""
+        rounds = -(-self.options.kills // len(VICTIMS))
+        drawn = [victim for _ in range(rounds) for victim in self.random.sample(VICTIMS, len(VICTIMS))]
+        return drawn[: self.options.kills]
 
     def _set_stage(self, api: Api, begin_ms: int) -> dict[str, str]:
         """Park, places, trucks, shipments, a siren; the secrets by name."""
