@@ -16,14 +16,18 @@ from typing import Any
 import nats
 import nkeys
 import paho.mqtt.client as mqtt
+import psycopg
 import pytest
 from nats.aio.client import Client
 
 from gateway.access.callout import AuthCallout
+from gateway.access.known import KnownDevices
 from gateway.access.nats_config import nats_accounts
+from gateway.access.tokens import read_request
 from tests.support.brokers import NatsServer, nats_server, running
+from tests.support.postgres import Server
 from tracking.store import credentials, registry
-from tracking.store.database import Connection
+from tracking.store.database import Connection, connect
 
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
 PATIENCE_S = 10
@@ -376,3 +380,59 @@ def test_the_services_of_the_broker_are_not_open_to_the_gateway_user(server: Nat
         return violations
 
     assert all("permissions violation" in text for text in asyncio.run(tries()))
+
+
+def test_a_crowd_connects_at_once(guarded: NatsServer, conn: Connection) -> None:
+    """After an outage everybody comes at the same moment."""
+    secrets = {f"SIP/TRK-{n:03d}": register(conn, f"SIP/TRK-{n:03d}") for n in range(300)}
+
+    async def connects(name: str, secret: str) -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", guarded.mqtt_port)
+        writer.write(connect_packet(name, secret))
+        answer = await reader.readexactly(4)
+        writer.close()
+        return answer[3]
+
+    async def crowd() -> list[int]:
+        async with asyncio.timeout(20):
+            return await asyncio.gather(*(connects(*one) for one in secrets.items()))
+
+    assert set(asyncio.run(crowd())) == {0}
+
+
+def connect_packet(name: str, secret: str) -> bytes:
+    """An MQTT 3.1.1 CONNECT: clean session, user name, password, keep alive 60 s."""
+
+    def text(value: str) -> bytes:
+        return len(value).to_bytes(2, "big") + value.encode()
+
+    body = text("MQTT") + b"\x04\xc2\x00\x3c" + text(name) + text(name) + text(secret)
+    assert len(body) < 128  # the length is one byte
+    return bytes([0x10, len(body)]) + body
+
+
+def test_known_devices_get_in_while_the_database_is_away(postgres: Server) -> None:
+    dsn = postgres.create()
+
+    async def story() -> None:
+        with connect(dsn) as connection:
+            secret = register(connection, "SIP/TRK-001")
+        known = KnownDevices(dsn)
+        await known.refresh()
+        postgres.drop(dsn)
+        assert await known.admits("SIP/TRK-001", secret)
+        assert not await known.admits("SIP/TRK-001", "guess")
+        assert not await known.admits("SIP/TRK-002", secret)
+        assert await known.admits("SIP/TRK-001", secret)
+        with pytest.raises(psycopg.OperationalError):
+            await known.refresh()
+        assert "SIP/TRK-001" in known
+        await known.close()
+
+    asyncio.run(story())
+
+
+def test_nothing_but_a_request_is_taken_for_one() -> None:
+    for token in (b"", b"a.b", b"a.b.c", b"a.e30.c", b"\xff.\xff.\xff"):
+        with pytest.raises(ValueError):
+            read_request(token)
