@@ -111,7 +111,7 @@ def set_stage(conn: Connection) -> None:
     )
     leg = {"type": "move", "from_zones": ["SIPCBZ-E"], "corridor": "C-PVG-SIPE", "to_zones": ["SIPCBZ-E"]}
     shipments.create(
-        conn, number="SIP-1", park="SIP", reference="QD231426I000000123", things=["沪AD5127"], terms={"legs": [leg]},
+        conn, number="SIP-1", park="SIP", reference="QD-123", things=["沪AD5127"], terms={"legs": [leg]},
         valid_from=BEGIN, recorded_at=NOW, recorded_by="tests",
     )  # fmt: skip
     record_drive(conn, device)
@@ -148,8 +148,8 @@ STRAYED = {
 def add_finding(conn: Connection) -> None:
     conn.execute(
         "insert into findings (finding_id, shipment_id, rule, rules_version, cause, verdict, state, severity,"
-        " opened_at, evidence, parameters, terms_revision, recorded_at) select 'f-1', shipment_id, 'route_deviation', 1,"
-        " 'C-PVG-SIPE', 'finding', 'open', 'major', %s, %s, %s, 1, %s from shipments",
+        " opened_at, evidence, parameters, terms_revision, recorded_at)"
+        " select 'f-1', shipment_id, 'route_deviation', 1, 'C-PVG-SIPE', 'finding', 'open', 'major', %s, %s, %s, 1, %s from shipments",
         (
             BEGIN + timedelta(seconds=1800),
             Jsonb([STRAYED]),
