@@ -226,19 +226,20 @@ class JetStreamSource:
         return batch
 
     async def _pulled(self) -> list[JetStreamMessage]:
-        pull, self._pull = self._pull, None
-        if pull is None:
-            return await self._fetch()
+        pull = self._pull = self._pull or asyncio.create_task(self._fetch())
         waited = not pull.done()
-        messages = await pull
+        await asyncio.wait({pull})
+        self._pull = None
+        messages = [] if pull.cancelled() else pull.result()  # cancelled: dropped, in doubt
         if messages and not waited and len(messages) < self._room:
             # Recording took longer than pulling: take what has come meanwhile, too.
-            assert self._consumer is not None
-            rest = self._consumer.fetch(
-                max_messages=self._room - len(messages), max_bytes=self._max_bytes, timeout=LINK_S
-            )
-            messages += await asyncio.wait_for(rest, LINK_S)
+            messages += await self._fetch_now(self._room - len(messages))
         return messages
+
+    async def _fetch_now(self, room: int) -> list[JetStreamMessage]:
+        assert self._consumer is not None
+        pull = self._consumer.fetch(max_messages=room, max_bytes=self._max_bytes, timeout=LINK_S)
+        return await asyncio.wait_for(pull, LINK_S)
 
     async def _fetch(self) -> list[JetStreamMessage]:
         assert self._consumer is not None
@@ -249,7 +250,7 @@ class JetStreamSource:
         pull, self._pull = self._pull, None
         if pull is not None:
             pull.cancel()
-            pull.add_done_callback(_forget)
+            pull.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     # -- leases and the watermark
 
@@ -264,9 +265,10 @@ class JetStreamSource:
                     self._doubt = self._doubt or "partitions changed hands"
                     self._changed.set()
                 await self._mark()
-            except Fenced:
-                self._doubt = self._doubt or "partitions changed hands"
-            except (psycopg.OperationalError, NatsrpyBaseError, stream.Refused, TimeoutError) as error:
+            except (Fenced, stream.Refused) as error:  # refused: the server has lost our consumer
+                self._doubt = self._doubt or str(error)
+                self._drop_pull()
+            except (psycopg.OperationalError, NatsrpyBaseError, TimeoutError) as error:
                 # Not ours to settle: the lease ends by itself, and the fence refuses what we'd commit then.
                 log.warning("lease_not_renewed", error=str(error).strip())
 
@@ -293,8 +295,3 @@ class JetStreamSource:
 
     async def _request(self, subject: str, payload: bytes) -> bytes:
         return (await asyncio.wait_for(self._client.request(subject, payload), 5.0)).payload
-
-
-def _forget(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled():
-        task.exception()
