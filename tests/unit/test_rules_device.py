@@ -123,3 +123,10 @@ def test_the_next_look_is_when_the_leg_s_limit_would_pass(yard):
 def test_without_a_limit_of_the_leg_the_track_watches(yard):
     on_its_way(yard).reports(at="09:00")
     assert yard.judged(until="09:01").next_due is None
+
+
+def test_a_device_silent_before_its_carriage_is_looked_at_when_that_begins(yard):
+    yard.truck(begins="10:00").was_silent(since="09:00")
+    yard.expect_findings(until="09:30")
+    assert yard.judged(until="09:30").next_due == clock("10:00")
+    assert over(yard.finding("device_silent", until="10:00")) == (clock("10:00"), None)

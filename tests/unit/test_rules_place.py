@@ -75,7 +75,9 @@ def test_never_on_the_corridor_is_a_deviation_from_the_leg_s_beginning(yard):
     truck.reports(at="08:44")
     finding = yard.finding("route_deviation", until="08:45")
     assert over(finding) == (clock("08:41"), None)
-    assert [piece["milestone"] for piece in finding.verdict.evidence] == ["left"]
+    leg, *milestones = finding.verdict.evidence
+    assert leg == {"leg": 1, "begins": clock("08:41").isoformat()}
+    assert [piece["milestone"] for piece in milestones] == ["left"]
 
 
 def test_reaching_the_corridor_in_time_is_no_deviation(yard):
@@ -93,6 +95,14 @@ def test_departing_off_the_corridor_is_a_deviation_too(yard):
 def test_silence_after_departure_is_no_deviation(yard):
     yard.truck(every_s=3600).enters("PVGCARGO", at="08:00").leaves("PVGCARGO", at="08:41")
     yard.expect_findings(until="10:00")
+
+
+def test_a_device_that_takes_over_on_the_way_is_judged_from_its_first_word_of_a_place(yard):
+    on_its_way(yard).reports(at="08:59").detached(at="09:00")
+    yard.truck("TRK-2", begins="09:00").returns("C-PVG-SIPE", at="09:30")
+    yard.expect_findings(until="09:31")
+    yard.truck("TRK-3", begins="10:00").enters("SA-YCH", at="10:20").leaves("SA-YCH", at="10:30")
+    assert over(yard.finding("route_deviation", until="10:31")) == (clock("10:20"), None)
 
 
 def test_the_device_that_left_the_goods_does_not_deviate_for_them(yard):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
 from msgspec import Struct
 
 from tracking.domain.custody.course import Stretch, course
@@ -28,6 +29,11 @@ class Case(Struct, frozen=True):
 
 
 def open_case(facts: Facts, until: datetime) -> Case:
-    """Take the facts through course and legs."""
+    """Take the facts through course and legs, in an order that doesn't depend on how they were gathered."""
+    facts = msgspec.structs.replace(
+        facts,
+        terms=tuple(sorted(facts.terms, key=lambda t: (t.valid_from, t.revision))),
+        carriages=tuple(sorted(facts.carriages, key=lambda c: (c.device, c.begins, c.role))),
+    )
     stretches = course(facts.carriages)
     return Case(facts, stretches, fold(facts, stretches), until)

@@ -61,13 +61,14 @@ def judge(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFA
         for verdict in sorted(verdicts, key=lambda v: (v.opened_at, v.rule, v.cause))
         for name in (finding_id(facts.shipment, verdict.rule, verdict.cause, verdict.opened_at),)
     }
-    due = next_due(case) if facts.closed_at is None else None
+    due = next_due(case, _silence(parameters)) if facts.closed_at is None else None
     return Judgement(tuple(findings.values()), _state(case.legs, verdicts), due, RULES_VERSION)
 
 
 def windows(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFAULTS) -> list[GapWindow]:
     """What must still be measured in the observations before these facts can be judged."""
-    return gap_windows(open_case(facts, until), _silence(parameters))
+    asked = any(leg.max_silence_s is not None for revision in facts.terms for leg in revision.terms.legs)
+    return gap_windows(open_case(facts, until), _silence(parameters)) if asked else []
 
 
 def _silence(parameters: Mapping[str, Struct]) -> SilenceLimits:

@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from devices.observation import micros
 from tracking.domain.custody.facts import Milestone, Silence
+
+Evidence: TypeAlias = Mapping[str, Any]
+"""One piece of what a verdict rests on, ready for JSON."""
 
 
 class Severity(StrEnum):
@@ -60,7 +63,7 @@ class Verdict(Struct, frozen=True):
     severity: Severity
     opened_at: datetime
     closed_at: datetime | None
-    evidence: tuple[Mapping[str, Any], ...]
+    evidence: tuple[Evidence, ...]
     parameters: Mapping[str, Any]
     terms_revision: int
 

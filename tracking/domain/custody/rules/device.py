@@ -70,12 +70,10 @@ def device_silent(case: Case, limits: SilenceLimits) -> Iterator[Verdict]:
         for silence in silences(carriage):
             limit_s = _limit_s(carriage, case.legs, silence.last_heard, limits)
             due = silence.last_heard + timedelta(seconds=limit_s)
-            if silence.heard is None and due > case.until:
-                continue
             if silence.heard is not None and due >= silence.heard:
                 continue
             during = overlap((due, silence.heard), (carriage.begins, carriage.ends))
-            if during is None:
+            if during is None or during[0] > case.until:
                 continue
             span = case.legs.at(during[0])
             terms = case.facts.terms_at(during[0])
@@ -127,20 +125,24 @@ def gap_windows(case: Case, limits: SilenceLimits) -> list[GapWindow]:
     return found
 
 
-def next_due(case: Case) -> datetime | None:
-    """When a silence would become a finding if nothing came: the leg's own limits; the track watches for
-    the rest.
+def next_due(case: Case, limits: SilenceLimits) -> datetime | None:
+    """When a silence that lasts would become a finding although nothing comes.
+
+    The track watches for its own limit and leaves work when that has passed. What is left to us are legs
+    with a limit of their own, and devices that are silent already when they begin to carry.
     """
     moments = []
     for carriage in case.facts.carriages:
         if carriage.role != PRIMARY or carriage.last_heard is None:
             continue
         span = case.legs.at(carriage.last_heard)
-        if span is None or span.leg.max_silence_s is None:
-            continue
-        due = carriage.last_heard + timedelta(seconds=span.leg.max_silence_s)
-        if due > case.until and overlap((due, None), (carriage.begins, carriage.ends)) is not None:
-            moments.append(due)
+        due = carriage.last_heard + timedelta(
+            seconds=_limit_s(carriage, case.legs, carriage.last_heard, limits)
+        )
+        opening = overlap((due, None), (carriage.begins, carriage.ends))
+        has_own_limit = span is not None and span.leg.max_silence_s is not None
+        if opening is not None and opening[0] > case.until and (has_own_limit or opening[0] > due):
+            moments.append(opening[0])
     return min(moments, default=None)
 
 

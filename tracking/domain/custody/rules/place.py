@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from devices.observation import moment
 from tracking.domain.custody.case import Case
-from tracking.domain.custody.course import ON, Stretch
+from tracking.domain.custody.course import IN, ON, Stretch
 from tracking.domain.custody.facts import FORBIDDEN_KINDS, Facts, Milestone
 from tracking.domain.custody.intervals import Interval, earlier, overlap, united
 from tracking.domain.custody.legs import Span, corridor_of
 from tracking.domain.custody.rules.registry import rule
-from tracking.domain.custody.verdicts import Outcome, Severity, Verdict, cite
+from tracking.domain.custody.verdicts import Evidence, Outcome, Severity, Verdict, cite
 
 
 class RouteLimits(Struct, frozen=True):
@@ -51,7 +51,7 @@ def route_deviation(case: Case, limits: RouteLimits) -> Iterator[Verdict]:
 
     Must not fire before the leg begins or after it ends; on a leg without a corridor; for fixes within the
     corridor's tolerance, too inaccurate, or too few in a row (the track decides that, with hysteresis and
-    debounce); for want of fixes.
+    debounce); before the device's first word of any place.
 
     Args:
         case: the shipment as of the watermark.
@@ -91,7 +91,7 @@ def route_deviation(case: Case, limits: RouteLimits) -> Iterator[Verdict]:
                     severity=Severity.MAJOR,
                     opened_at=off[0],
                     closed_at=off[1],
-                    evidence=tuple(cite(stretch.carriage.device, milestone) for milestone in cited),
+                    evidence=cited,
                     parameters=parameters,
                     terms_revision=span.revision,
                 )
@@ -99,31 +99,41 @@ def route_deviation(case: Case, limits: RouteLimits) -> Iterator[Verdict]:
 
 def _deviations(
     stretch: Stretch, corridor: str, during: Interval, span: Span, limits: RouteLimits
-) -> Iterator[tuple[Interval, tuple[Milestone, ...]]]:
+) -> Iterator[tuple[Interval, tuple[Evidence, ...]]]:
     """The intervals off the corridor, with what they rest on."""
-    begins, ends = during
-    told = [m for m in stretch.carriage.milestones if m.area == corridor and m.kind in ON]
-    at_first = next((m for m in reversed(told) if m.time <= begins), None)
+    carriage = stretch.carriage
+    places = [m for m in carriage.milestones if m.kind in IN or m.kind in ON]
+    if not places:
+        return
+    begins, ends = max(during[0], places[0].time), during[1]
+    told = [m for m in places if m.area == corridor]
+    before = next((m for m in reversed(told) if m.time <= begins), None)
     later = [m for m in told if m.time > begins and (ends is None or m.time < ends)]
     since: datetime | None = None
-    cited: tuple[Milestone, ...] = ()
-    if at_first is not None and at_first.time == begins and not ON[at_first.kind]:
-        since, cited = begins, (at_first,)
-    elif at_first is None or not ON[at_first.kind]:
-        known = (*span.milestones, *((at_first,) if at_first is not None else ()))
+    cited: tuple[Evidence, ...] = ()
+    if before is not None and before.time == begins and not ON[before.kind]:
+        since, cited = begins, (cite(carriage.device, before),)
+    elif before is None or not ON[before.kind]:
         back = next((m.time for m in later if ON[m.kind]), None)
-        confirmed = back if back is not None else earlier(ends, stretch.carriage.last_fix)
+        confirmed = back if back is not None else earlier(ends, carriage.last_fix)
         if confirmed is not None and confirmed - begins >= timedelta(seconds=limits.min_duration_s):
-            since, cited = begins, known
+            begun = [*span.milestones, *([before] if before is not None else [])]
+            cited = (_cite_leg(span), *(cite(carriage.device, milestone) for milestone in begun))
+            since = begins
     for milestone in later:
+        piece = cite(carriage.device, milestone)
         if ON[milestone.kind]:
             if since is not None:
-                yield (since, milestone.time), (*cited, milestone)
+                yield (since, milestone.time), (*cited, piece)
             since = None
         elif since is None:
-            since, cited = milestone.time, (milestone,)
+            since, cited = milestone.time, (piece,)
     if since is not None:
         yield (since, ends), cited
+
+
+def _cite_leg(span: Span) -> Evidence:
+    return {"leg": span.index, "begins": span.begins.isoformat()}
 
 
 @rule(
