@@ -30,6 +30,9 @@ from tracking.domain.errors import Fenced, Retryable
 FINISH_S: Final = 10.0
 """How long a stop waits for the batches that are under way; then they are dropped, and read again later."""
 
+LAST_RECEIPTS_S: Final = 2.0
+"""How long a stop waits for a broker to take the last receipts."""
+
 RECEIVE_AGAIN_S: Final = 1.0
 """How long the worker waits when the source's own patience has ended."""
 
@@ -76,7 +79,9 @@ class Worker:
             for ended in (postman, work):
                 if ended.done():
                     ended.result()
-            await self._send(float("inf"))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_RECEIPTS_S):
+                    await self._send(float("inf"))
         finally:
             for task in (work, postman, stopping):
                 task.cancel()

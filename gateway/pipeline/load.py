@@ -123,7 +123,7 @@ class Load:
             key=key,
             topic=message.topic,
             payload=message.payload,
-            properties=message.properties,
+            properties=_storable(message.properties),
             reason=reason,
             detail=detail,
             device_id=device.device_id if device else None,
@@ -157,7 +157,7 @@ class Load:
             key=key,
             topic=message.topic,
             payload=raw if device.dialect == NATIVE else message.payload,
-            properties=message.properties,
+            properties=_storable(message.properties),
             reason=reason,
             detail=detail,
             device_id=device.device_id,
@@ -180,6 +180,11 @@ class Load:
             seq=observation.seq,
             id=observation.id,
         )
+
+
+def _storable(properties: Mapping[str, str]) -> dict[str, str]:
+    """Properties as the database can hold them: its texts have no character U+0000."""
+    return {name.replace("\0", "\ufffd"): text.replace("\0", "\ufffd") for name, text in properties.items()}
 
 
 def message_key(topic: str, payload: bytes) -> bytes:

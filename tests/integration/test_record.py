@@ -148,13 +148,13 @@ def test_an_event_that_was_refused_is_refused_again_when_it_comes_again(station:
 
 def test_what_cannot_be_read_at_all_is_one_rejection(station: Station) -> None:
     truck = station.device("TRK-1")
-    junk = Message("bw/v1/SIP/TRK-1/events", b"\xff\x00nonsense", NOON_US, {"origin": "bench"})
+    junk = Message("bw/v1/SIP/TRK-1/events", b"\xff\x00nonsense", NOON_US, {"origin": "a\0b"})
 
     station.deliver(junk, truck.says(at=0))
     station.deliver(junk)
 
     assert station.rows("select reason, payload, properties, device_id, received_at from rejections") == [
-        ("unreadable", junk.payload, {"origin": "bench"}, truck.device_id, at(0))
+        ("unreadable", junk.payload, {"origin": "a\ufffdb"}, truck.device_id, at(0))
     ]
     assert station.recorded(truck) == [(1, 1)]
 

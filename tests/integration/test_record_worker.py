@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -70,7 +71,7 @@ def station(database: str) -> Iterator[Station]:
 
 
 def clock() -> int:
-    return NOON_US + round(asyncio.get_running_loop().time() * 1_000_000)
+    return NOON_US + time.monotonic_ns() // 1000
 
 
 def run(station: Station, story: Callable[[MemorySource, Worker], Any]) -> MemorySource:
