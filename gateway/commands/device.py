@@ -131,9 +131,7 @@ def sync(
         else _service_hash(mosquitto_dir, settings.broker_user, password.get_secret_value())
     )
     try:
-        changed = mosquitto.write(
-            mosquitto.render(logins, settings.broker_user, service_hash), mosquitto_dir
-        )
+        changed = mosquitto.write(mosquitto.render(logins, settings.broker_user, service_hash), mosquitto_dir)
     except OSError as error:
         raise Problem(f"{mosquitto_dir} can't be written: {error.strerror}") from None
     if changed and pid_file is not None:
