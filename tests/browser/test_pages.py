@@ -149,8 +149,8 @@ def add_finding(conn: Connection) -> None:
     conn.execute(
         "insert into findings (finding_id, shipment_id, rule, rules_version, cause, verdict, state, severity,"
         " opened_at, evidence, parameters, terms_revision, recorded_at)"
-        " select 'f-1', shipment_id, 'route_deviation', 1, 'C-PVG-SIPE', 'finding', 'open', 'major', %s, %s, %s"
-        ", 1, %s from shipments",
+        " select 'f-1', shipment_id, 'route_deviation', 1, 'C-PVG-SIPE', 'finding', 'open', 'major',"
+        " %s, %s, %s, 1, %s from shipments",
         (
             BEGIN + timedelta(seconds=1800),
             Jsonb([STRAYED]),

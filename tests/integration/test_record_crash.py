@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
 
 from devices.observation import Position
 from gateway.pipeline import road as roads
@@ -38,7 +39,13 @@ class Died(Exception):
 
 
 @pytest.fixture
-def station(database: str) -> Iterator[Station]:
+def logged() -> Iterator[list[Any]]:
+    with structlog.testing.capture_logs() as logged:
+        yield logged
+
+
+@pytest.fixture
+def station(database: str, logged: list[Any]) -> Iterator[Station]:
     station = Station(database)
     yield station
     station.close()
@@ -165,7 +172,7 @@ def holds_lon(lon: float) -> Callable[[Load], bool]:
 
 
 def test_a_poison_message_is_set_aside_and_its_neighbours_go_on(
-    station: Station, monkeypatch: pytest.MonkeyPatch
+    station: Station, monkeypatch: pytest.MonkeyPatch, logged: list[Any]
 ) -> None:
     trucks = [station.device(f"TRK-{number}") for number in range(5)]
     breaks_on(monkeypatch, holds_lon(100.0), ValueError("no such place\nfor us"))
@@ -182,6 +189,7 @@ def test_a_poison_message_is_set_aside_and_its_neighbours_go_on(
     told = station.receipts()["SIP/TRK-2"]
     assert told[0]["committed"] == [[1, 20]]
     assert [(one["seq"], one["reason"]) for one in told[0]["rejected"]] == [(21, "poison")]
+    assert [(line["event"], line["topic"]) for line in logged] == [("poison", poison.topic)]
 
 
 def test_two_poison_messages_are_both_found(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
