@@ -10,8 +10,8 @@ order by batch_id, leaf
 limit %(limit)s;
 
 -- name: counts
--- Recorded events, those recorded twice, and when the first and the last were committed.
-select count(*), count(*) - count(distinct (device_id, run, seq)), min(recorded_at), max(recorded_at)
+-- Recorded events, and how many of them were recorded twice.
+select count(*), count(*) - count(distinct (device_id, run, seq))
 from observations;
 
 -- name: recorded
