@@ -12,7 +12,7 @@ from devices.messages import decode_alert
 from tests.support.court import Court, tasks
 from tests.support.recording import at
 from tracking.judge.loop import drain, wait_for_news
-from tracking.store.database import ALERTS_CHANNEL, connect
+from tracking.store.database import ALERTS_CHANNEL, CUSTODY_CHANNEL, connect
 
 
 @pytest.fixture
@@ -179,3 +179,49 @@ def test_judges_at_the_same_time_share_the_work(court: Court) -> None:
     assert len({alert.id for alert in told}) == 8
     assert court.rows("select count(*) from findings where superseded_at is null") == [(8,)]
     assert court.rows("select count(*) from work where due_at = '-infinity'") == [(0,)]
+
+
+def test_what_holds_again_after_all_is_an_open_alert_again(court: Court) -> None:
+    device = court.station.device("TRK-9")
+    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000)
+    truck.device = device
+    court.deliver(truck)
+    court.attach(device.device_id, "box-TRK-1", since=at(-60))
+    court.judge()
+    states = []
+    for superseded_at in (at(0), None, at(0), None):
+        court.conn.execute(
+            "update attachments set superseded_at = %s where device_id = %s",
+            (superseded_at, device.device_id),
+        )
+        court.conn.execute(
+            "insert into work (kind, key, changed_from) values ('device', %s, %s)",
+            (device.device_id, at(-60)),
+        )
+        court.judge()
+        states.append([alert[4:] for alert in court.alerts()])
+    assert states == [[("resolved", 1)], [("open", 1)], [("resolved", 1)], [("open", 1)]]
+    told = [decode_alert(payload).state for _, payload in court.outbox()]
+    assert told == ["open", "withdrawn", "open", "withdrawn", "open"]
+    assert [row[0] for row in court.rows("select action from alert_actions order by action_id")] == [
+        "withdraw", "reopen", "withdraw", "reopen"
+    ]  # fmt: skip
+
+
+def test_an_alert_that_a_person_resolved_stays_resolved(court: Court) -> None:
+    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000)
+    court.deliver(truck)
+    court.judge()
+    court.conn.execute("update alerts set state = 'resolved'")
+    court.deliver(truck.drives(9000, 9400))
+    court.judge()
+    assert [alert[4:] for alert in court.alerts()] == [("resolved", 1)]
+
+
+def test_open_pages_hear_of_every_judging(court: Court) -> None:
+    with connect(court.dsn) as listener:
+        listener.execute(f"listen {CUSTODY_CHANNEL}")
+        court.deliver(court.truck().stands(0, 300).drives(0, 4000))
+        court.judge()
+        told = {news.payload for news in listener.notifies(timeout=5, stop_after=1)}
+    assert told == {'{"shipment":"S-1","park":"SIP"}'}

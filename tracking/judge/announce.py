@@ -16,7 +16,7 @@ from devices.messages import Alert, Severity, encode
 from devices.topics import alerts_topic
 from tracking.domain.custody.rules import RULES
 from tracking.judge.outcome import WITHDRAWN, Change
-from tracking.store import alerts, outbox
+from tracking.store import alerts, judging, outbox
 from tracking.store.database import ALERTS_CHANNEL, Connection, notify
 from tracking.store.findings import FindingRow
 from tracking.store.judging import ShipmentRow
@@ -41,9 +41,10 @@ def announce(conn: Connection, shipment: ShipmentRow, changes: Sequence[Change],
     heard = [change for change in changes if change.concerns_people]
     if not heard:
         return
-    states: list[tuple[int, Change]] = []
+    news: list[str] = []
     for change in heard:
         if change.is_withdrawn:
+            news.append(_news(shipment, None, change.after, WITHDRAWN))
             continue
         row = change.after
         raised = alerts.raise_alert(
@@ -56,18 +57,22 @@ def announce(conn: Connection, shipment: ShipmentRow, changes: Sequence[Change],
             opened_at=row.opened_at,
             raised_at=now,
         )
-        states.append((raised.alert_id, change))
+        if change.is_news and raised.news == "known":
+            judging.reopen_withdrawn(conn, raised.alert_id, by=JUDGE, comment="holds after all", at=now)
+        news.append(_news(shipment, raised.alert_id, row, row.state))
     withdrawn = [change.after.finding_id for change in heard if change.is_withdrawn]
-    resolved = alerts.resolve_withdrawn(conn, withdrawn, by=JUDGE, comment="withdrawn by late data", at=now)
+    alerts.resolve_withdrawn(conn, withdrawn, by=JUDGE, comment="withdrawn by late data", at=now)
     outbox.add(conn, [_message(shipment, change) for change in heard], created_at=now)
     with conn.cursor() as cursor:
-        for alert_id, change in states:
-            notify(cursor, ALERTS_CHANNEL, _news(shipment, alert_id, change.after, change.after.state))
-        for change in heard:
-            if change.is_withdrawn:
-                notify(cursor, ALERTS_CHANNEL, _news(shipment, None, change.after, WITHDRAWN))
-        for alert_id in resolved:
-            notify(cursor, ALERTS_CHANNEL, _json({"alert_id": alert_id, "state": "resolved"}))
+        for payload in news:
+            notify(cursor, ALERTS_CHANNEL, payload)
+
+
+def tell_judged(conn: Connection, shipments: Sequence[ShipmentRow]) -> None:
+    """Let open pages know which shipments have been judged anew."""
+    judging.tell_custody(
+        conn, [_json({"shipment": shipment.number, "park": shipment.park}) for shipment in shipments]
+    )
 
 
 def _message(shipment: ShipmentRow, change: Change) -> Outgoing:
@@ -102,6 +107,7 @@ def _news(shipment: ShipmentRow, alert_id: int | None, row: FindingRow, state: s
         {
             "alert_id": alert_id,
             "shipment": shipment.number,
+            "park": shipment.park,
             "rule": row.rule,
             "cause": row.cause,
             "severity": row.severity,

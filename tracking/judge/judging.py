@@ -21,7 +21,7 @@ from typing import Final
 from devices.observation import EPOCH
 from tracking.domain.custody.judge import judge
 from tracking.judge import measures
-from tracking.judge.announce import announce
+from tracking.judge.announce import announce, tell_judged
 from tracking.judge.gather import gather
 from tracking.judge.outcome import changes
 from tracking.judge.places import Areas
@@ -88,4 +88,5 @@ def judge_shipments(
             recorded_at=now,
         )
         dues[shipment.shipment_id] = judgement.next_due
+    tell_judged(conn, shipments)
     return dues

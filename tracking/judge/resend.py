@@ -18,9 +18,9 @@ import msgspec
 from devices.messages import Command, Resend, encode
 from devices.topics import commands_topic
 from tracking.judge import measures
-from tracking.store import judging, outbox
+from tracking.store import commands, outbox
+from tracking.store.commands import MissingRow
 from tracking.store.database import Connection
-from tracking.store.judging import MissingRow
 from tracking.store.outbox import Outgoing
 
 RESEND: Final = "resend"
@@ -43,11 +43,11 @@ def ask_for_missing(conn: Connection, now: datetime, *, new_id: Callable[[], UUI
         new_id: where the commands' ids come from.
     """
     with conn.transaction():
-        missing = judging.gaps_to_ask(conn, now, after_s=AFTER_S, pause_s=PAUSE_S, limit=1000)
+        missing = commands.gaps_to_ask(conn, now, after_s=AFTER_S, pause_s=PAUSE_S, limit=1000)
         devices = sorted({gap.device_id for gap in missing})
         if not missing:
             return 0
-        busy = judging.lately_asked(conn, devices, RESEND, now - timedelta(seconds=PAUSE_S))
+        busy = commands.lately_asked(conn, devices, RESEND, now - timedelta(seconds=PAUSE_S))
         messages = []
         for device_id, of_device in groupby(missing, key=lambda gap: gap.device_id):
             if device_id in busy:
@@ -65,8 +65,8 @@ def _ask(conn: Connection, gaps: list[MissingRow], now: datetime, command_id: UU
     first = gaps[0]
     args = msgspec.to_builtins(Resend(first.run, [(gap.first, gap.last) for gap in gaps]))
     expires = now + EXPIRES
-    judging.mark_asked(conn, gaps, now)
-    judging.add_command(
+    commands.mark_asked(conn, gaps, now)
+    commands.add_command(
         conn,
         command_id=command_id,
         device_id=first.device_id,

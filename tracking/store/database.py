@@ -34,6 +34,7 @@ PARTITION_LOCK: Final = 0x42570003
 WORK_CHANNEL: Final = "bw_work"
 OUTBOX_CHANNEL: Final = "bw_outbox"
 ALERTS_CHANNEL: Final = "bw_alerts"
+CUSTODY_CHANNEL: Final = "bw_custody"
 POSITIONS_CHANNEL: Final = "bw_positions"
 
 _QUERIES: Final = Path(__file__).parent / "queries"

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
-from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from tracking.domain.custody.facts import READ_KINDS
-from tracking.store.database import WORK_CHANNEL, Connection, notify, queries
+from tracking.store.database import CUSTODY_CHANNEL, WORK_CHANNEL, Connection, notify, queries
 from tracking.store.work import DueKind
 
 SQL: Final = queries("judging")
@@ -86,16 +85,6 @@ class ProfileRow(NamedTuple):
     dialect: str
     datum: str
     expected_every_s: int
-
-
-class MissingRow(NamedTuple):
-    """A gap in a device's numbers that it has not been asked for lately."""
-
-    device_id: int
-    device: str
-    run: int
-    first: int
-    last: int
 
 
 def concerned_shipments(conn: Connection, changed: Mapping[int, datetime]) -> list[int]:
@@ -182,6 +171,16 @@ def put_custody_state(
     )
 
 
+def reopen_withdrawn(conn: Connection, alert_id: int, *, by: str, comment: str, at: datetime) -> None:
+    """Open an alert again that late data had resolved, because its finding holds after all."""
+    conn.execute(SQL["reopen_withdrawn"], {"alert_id": alert_id, "by": by, "comment": comment, "at": at})
+
+
+def tell_custody(conn: Connection, payloads: Sequence[str]) -> None:
+    """Tell open pages, when this transaction commits, whose custody has been judged anew."""
+    conn.execute(SQL["tell_custody"], {"channel": CUSTODY_CHANNEL, "payloads": list(payloads)})
+
+
 def settle_dues(conn: Connection, kind: DueKind, dues: Mapping[int, datetime | None]) -> None:
     """Let each device or shipment have its one due row at this moment, or none.
 
@@ -232,57 +231,6 @@ def oldest_ready(conn: Connection, watermark: datetime | None) -> datetime | Non
     """Since when (event time) the oldest work has been ready; None when there is none."""
     row = conn.execute(SQL["oldest_ready"], {"watermark": watermark}).fetchone()
     return row[0] if row else None
-
-
-def gaps_to_ask(
-    conn: Connection, now: datetime, *, after_s: int, pause_s: int, limit: int
-) -> list[MissingRow]:
-    """Lock the gaps that devices should be asked to fill now."""
-    parameters = {"now": now, "after_s": after_s, "pause_s": pause_s, "limit": limit}
-    return [MissingRow(*row) for row in conn.execute(SQL["gaps_to_ask"], parameters)]
-
-
-def mark_asked(conn: Connection, missing: Sequence[MissingRow], now: datetime) -> None:
-    """These gaps have been asked for."""
-    conn.execute(
-        SQL["mark_asked"],
-        {
-            "now": now,
-            "device_ids": [gap.device_id for gap in missing],
-            "runs": [gap.run for gap in missing],
-            "firsts": [gap.first for gap in missing],
-        },
-    )
-
-
-def lately_asked(conn: Connection, device_ids: Sequence[int], command: str, since: datetime) -> set[int]:
-    """Which of these devices have been sent this command since a moment."""
-    parameters = {"device_ids": list(device_ids), "command": command, "since": since}
-    return {device_id for (device_id,) in conn.execute(SQL["lately_asked"], parameters)}
-
-
-def add_command(
-    conn: Connection,
-    *,
-    command_id: UUID,
-    device_id: int,
-    command: str,
-    args: Mapping[str, Any],
-    created_at: datetime,
-    expires_at: datetime,
-) -> None:
-    """Write down what a device is asked to do; the outbox carries it there."""
-    conn.execute(
-        SQL["add_command"],
-        {
-            "command_id": command_id,
-            "device_id": device_id,
-            "command": command,
-            "args": Jsonb(args),
-            "created_at": created_at,
-            "expires_at": expires_at,
-        },
-    )
 
 
 def forget_event_ids(conn: Connection, before: datetime) -> int:

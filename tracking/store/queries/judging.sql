@@ -119,6 +119,28 @@ on conflict (shipment_id) do update
 set state = excluded.state, judged_through = excluded.judged_through, rules_version = excluded.rules_version,
     recorded_at = excluded.recorded_at
 
+-- name: reopen_withdrawn
+-- An alert that late data resolved, and whose finding holds again. One that a person resolved stays so; where a newer
+-- alert of the same shipment, rule and cause is open, the finding is told there.
+with last as (
+    select action from alert_actions where alert_id = %(alert_id)s order by action_id desc limit 1
+), reopened as (
+    update alerts a set state = 'open', raised_at = %(at)s
+    from last
+    where a.alert_id = %(alert_id)s and a.state = 'resolved' and last.action = 'withdraw'
+      and not exists (
+          select from alerts other
+          where (other.shipment_id, other.rule, other.cause) = (a.shipment_id, a.rule, a.cause)
+            and other.state <> 'resolved'
+      )
+    returning a.alert_id
+)
+insert into alert_actions (alert_id, action, by, comment, at)
+select alert_id, 'reopen', %(by)s, %(comment)s, %(at)s from reopened
+
+-- name: tell_custody
+select count(pg_notify(%(channel)s, payload)) from unnest(%(payloads)s::text[]) as told (payload)
+
 -- name: device_profiles
 -- What a re-fold must know of a device.
 select d.device_id, p.code || '/' || d.code, d.dialect, d.datum, d.expected_every_s
@@ -142,39 +164,6 @@ select count(distinct key) from work where kind = 'refold'
 -- How long the oldest work has been ready, by the watermark: due rows by their moment, others by when they changed.
 select min(greatest(due_at, changed_from)) from work
 where due_at <= coalesce(%(watermark)s::timestamptz, '-infinity')
-
--- name: gaps_to_ask
--- Gaps that were seen long enough ago and not asked for lately. The pause doubles with the gap's age, so that a device
--- that stays away finds a few commands waiting, not thousands. Other processes pass the locked rows over.
-select g.device_id, p.code || '/' || d.code, g.run, g.first_seq, g.last_seq
-from sequence_gaps g
-join devices d using (device_id)
-join parks p using (park_id)
-where g.filled_at is null
-  and d.revoked_at is null
-  and g.run >= 0
-  and g.seen_at <= %(now)s::timestamptz - make_interval(secs => %(after_s)s)
-  and (
-      g.asked_at is null
-      or %(now)s::timestamptz - g.asked_at >= greatest(make_interval(secs => %(pause_s)s), g.asked_at - g.seen_at)
-  )
-order by g.device_id, g.run, g.first_seq
-limit %(limit)s
-for update of g skip locked
-
--- name: mark_asked
-update sequence_gaps g set asked_at = %(now)s
-from unnest(%(device_ids)s::bigint[], %(runs)s::int[], %(firsts)s::bigint[]) as asked (device_id, run, first_seq)
-where g.device_id = asked.device_id and g.run = asked.run and g.first_seq = asked.first_seq
-
--- name: lately_asked
--- Devices that have been sent this command since a moment: at most one a minute each.
-select distinct device_id from commands
-where device_id = any(%(device_ids)s) and command = %(command)s and created_at > %(since)s
-
--- name: add_command
-insert into commands (command_id, device_id, command, args, created_at, expires_at)
-values (%(command_id)s, %(device_id)s, %(command)s, %(args)s, %(created_at)s, %(expires_at)s)
 
 -- name: forget_event_ids
 delete from event_ids where recorded_at < %(before)s

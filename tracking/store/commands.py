@@ -1,0 +1,78 @@
+"""Commands to devices, and the numbers they skipped: what must be asked for, and what has been.
+
+A command goes out through the outbox, in the transaction that writes it down here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from tracking.store.database import Connection, queries
+
+SQL: Final = queries("commands")
+
+
+class MissingRow(NamedTuple):
+    """A gap in a device's numbers that it has not been asked for lately."""
+
+    device_id: int
+    device: str
+    run: int
+    first: int
+    last: int
+
+
+def gaps_to_ask(
+    conn: Connection, now: datetime, *, after_s: int, pause_s: int, limit: int
+) -> list[MissingRow]:
+    """Lock the gaps that devices should be asked to fill now."""
+    parameters = {"now": now, "after_s": after_s, "pause_s": pause_s, "limit": limit}
+    return [MissingRow(*row) for row in conn.execute(SQL["gaps_to_ask"], parameters)]
+
+
+def mark_asked(conn: Connection, missing: Sequence[MissingRow], now: datetime) -> None:
+    """These gaps have been asked for."""
+    conn.execute(
+        SQL["mark_asked"],
+        {
+            "now": now,
+            "device_ids": [gap.device_id for gap in missing],
+            "runs": [gap.run for gap in missing],
+            "firsts": [gap.first for gap in missing],
+        },
+    )
+
+
+def lately_asked(conn: Connection, device_ids: Sequence[int], command: str, since: datetime) -> set[int]:
+    """Which of these devices have been sent this command since a moment."""
+    parameters = {"device_ids": list(device_ids), "command": command, "since": since}
+    return {device_id for (device_id,) in conn.execute(SQL["lately_asked"], parameters)}
+
+
+def add_command(
+    conn: Connection,
+    *,
+    command_id: UUID,
+    device_id: int,
+    command: str,
+    args: Mapping[str, Any],
+    created_at: datetime,
+    expires_at: datetime,
+) -> None:
+    """Write down what a device is asked to do; the outbox carries it there."""
+    conn.execute(
+        SQL["add_command"],
+        {
+            "command_id": command_id,
+            "device_id": device_id,
+            "command": command,
+            "args": Jsonb(args),
+            "created_at": created_at,
+            "expires_at": expires_at,
+        },
+    )
