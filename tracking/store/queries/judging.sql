@@ -73,15 +73,24 @@ cross join lateral (
         join (values ('entered', 'entered'), ('entered', 'left'), ('returned', 'returned'), ('returned', 'strayed'))
             as went (came, kind) on went.came = came.kind
         where came.area is not null
-        union all
-        select null, spoke.kind from (values ('silent'), ('heard')) as spoke (kind)
     ) stood
     cross join lateral (
         select time, kind, area, detail, at_time, at_run, at_seq
         from milestones
-        where device_id = c.device_id and superseded_at is null and kind = stood.kind
-          and area is not distinct from stood.area and time <= c.begins
-        order by time desc, milestone_id desc
+        where device_id = c.device_id and superseded_at is null and kind = stood.kind and area = stood.area
+          and time <= c.begins
+        order by time desc
+        limit 1
+    ) before
+    union all
+    select before.*
+    from (values ('silent'), ('heard')) as spoke (kind)
+    cross join lateral (
+        select time, kind, area, detail, at_time, at_run, at_seq
+        from milestones
+        where device_id = c.device_id and superseded_at is null and kind = spoke.kind and area is null
+          and time <= c.begins
+        order by area, time desc  -- the index's own order: a device that was never silent has all its history in the other
         limit 1
     ) before
 ) m
