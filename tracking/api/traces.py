@@ -62,7 +62,7 @@ def geojson(number: str, rows: Sequence[dict[str, Any]], names: dict[int, str]) 
                 "properties": {
                     "shipment": number,
                     "device": names[device_id],
-                    "times": [fix["event_time"].isoformat() for fix in fixes],
+                    "times": [fix["event_time"] for fix in fixes],
                     "accuracy_m": [fix["accuracy_m"] for fix in fixes],
                 },
             }
