@@ -43,7 +43,7 @@ from gateway.pipeline.reference import read_reference
 from gateway.pipeline.resolve import Moved, resolve
 from gateway.pipeline.tools import Tools
 from tracking.domain.errors import Fenced, Retryable
-from tracking.store.database import Connection, is_passing
+from tracking.store.database import Connection, is_no_values_fault, is_passing
 
 STEPS: Final = (decode, admit, resolve, fold, commit, acknowledge, receipts)
 READ, RECORD, ANSWER = STEPS[:2], STEPS[2:5], STEPS[5:]
@@ -153,6 +153,9 @@ class Road:
 
         Returns:
             None when the search itself met a database that wasn't there: try the batch again first.
+
+        Raises:
+            psycopg.Error: the database refuses our statements, whatever the messages.
         """
         suspects = [index for index in range(len(batch.messages)) if index not in poison]
         try:
@@ -177,7 +180,7 @@ class Road:
         except (Fenced, MemoryError):
             raise
         except Exception as broken:
-            if self._is_passing(broken):
+            if self._is_passing(broken) or (isinstance(broken, psycopg.Error) and is_no_values_fault(broken)):
                 raise
             return broken
         return None

@@ -267,6 +267,20 @@ def test_a_fault_that_lies_in_nearly_every_message_stops_loudly(
     assert station.count("rejections") == 0
 
 
+def test_a_schema_that_lacks_a_column_is_no_messages_fault(station: Station) -> None:
+    """A worker that is newer than its database, in quiet traffic: stop, and keep the devices' events."""
+    truck = station.device("TRK-1")
+    station.conn.execute("alter table observations rename column thing to subject")
+    batch = MemoryBatch([truck.says(at=0), truck.says(at=1)])
+
+    with pytest.raises(psycopg.errors.UndefinedColumn):
+        station.deliver_batch(batch)
+
+    assert batch.acknowledged == 0
+    assert station.count("rejections") == 0
+    assert station.receipts() == {}
+
+
 def test_a_lost_connection_is_waited_out(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
     """The backend is killed in mid-transaction, twice: nothing is acknowledged until a try commits."""
     truck = station.device("TRK-1")

@@ -45,6 +45,10 @@ _NAME: Final = re.compile(r"^-- name: ([a-z][a-z0-9_]*)\s*$", re.MULTILINE)
 # too long.
 _PASSING: Final = ("08", "40", "53", "57P", "55P03", "25P03", "25P04")
 
+# Class 25: a read-only server. 28, 42: rights, or a schema of another version. 57, 58, F0: an operator, the system,
+# the configuration. No value that a message holds brings one of these about.
+_NO_VALUES: Final = ("25", "28", "42", "57", "58", "F0")
+
 
 def connect(
     dsn: str, *, application: str = "bondwatch", idle_in_transaction_s: float | None = None
@@ -76,6 +80,11 @@ def is_passing(error: psycopg.Error) -> bool:
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError)
     return error.sqlstate.startswith(_PASSING)
+
+
+def is_no_values_fault(error: psycopg.Error) -> bool:
+    """Whether the database refused the statement as such, whatever the values in it."""
+    return error.sqlstate is not None and error.sqlstate.startswith(_NO_VALUES)
 
 
 def notify(cursor: Cursor, channel: str, payload: str = "") -> None:
