@@ -3,9 +3,9 @@ may connect.
 
 Three tasks run side by side:
 
-- the reader receives a batch and reads it (steps 1 and 2) while the one before is being recorded, one
-ahead; - the recorder takes one batch after the other down the rest of the road; - the postman sends the
-receipts that are due.
+- the reader receives a batch and reads it (steps 1 and 2) while the one before is being recorded;
+- the recorder takes one batch after the other down the rest of the road;
+- the postman sends the receipts that are due.
 
 ``Fenced`` ends the first two: everything held is dropped, the source is rewound, and they begin again.
 Any other error ends the worker: whoever supervises it starts a new one, which goes on where the database
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Final, TypeVar
 
 import structlog
@@ -45,17 +45,15 @@ log = structlog.get_logger()
 class Worker:
     """Records what a source delivers until it is told to stop."""
 
-    def __init__(self, source: Source, road: Road, *, now_us: Callable[[], int]) -> None:
+    def __init__(self, source: Source, road: Road) -> None:
         """Put the parts together.
 
         Args:
             source: opened; the worker doesn't close it.
             road: its connection is this worker's alone.
-            now_us: the same clock as the road's.
         """
         self._source = source
         self._road = road
-        self._now_us = now_us
         self._stopping = asyncio.Event()
         self._answered = asyncio.Event()
 
@@ -135,13 +133,13 @@ class Worker:
                 await task
 
     async def _deliver_receipts(self) -> None:
-        mailbox = self._road.tools.mailbox
+        mailbox, steady_s = self._road.tools.mailbox, self._road.tools.steady_s
         while True:
             await self._answered.wait()
             self._answered.clear()
             while (due := mailbox.next_due) is not None:
-                await asyncio.sleep(max(0.0, due - self._now_us() / 1_000_000))
-                await self._send(self._now_us() / 1_000_000)
+                await asyncio.sleep(max(0.0, due - steady_s()))
+                await self._send(steady_s())
 
     async def _send(self, until: float) -> None:
         """Give the broker every receipt that is due. One that it can't be given is lost: devices send

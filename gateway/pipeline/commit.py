@@ -107,6 +107,6 @@ def _wake(load: Load, tools: Tools) -> None:
             for heard in load.heard.values()
             if heard.events and heard.state.track.heard == heard.events[-1].key
         ]
-        payload = live.payload(newest[: tools.live.take(load.now_us, len(newest))])
+        payload = live.payload(newest[: tools.live.take(round(tools.steady_s() * 1_000_000), len(newest))])
         if payload:
             notify(cursor, POSITIONS_CHANNEL, payload)

@@ -5,6 +5,7 @@ What waits here is lost with the process, and that is fine: the device sends aga
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from heapq import heappop, heappush
 from typing import Final
 
@@ -16,6 +17,9 @@ from devices.topics import receipts_topic
 from tracking.domain.tracks.ranges import Ranges, add
 
 EVERY_S: Final = 0.5
+
+MOST_ENTRIES: Final = 1_000
+"""Of each kind in one receipt: however much a device is told, a broker takes the message (under 1 MiB)."""
 
 _MOST_REMEMBERED: Final = 200_000
 
@@ -29,7 +33,7 @@ class _Answer(Struct):
 
 
 class Mailbox:
-    """Answers by device, due when the device was last written to half a second ago."""
+    """Answers by device, due when the device was last written to half a second ago. Moments are seconds of a steady clock."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, dict[int, _Answer]] = {}
@@ -41,7 +45,7 @@ class Mailbox:
 
     @property
     def next_due(self) -> float | None:
-        """When the next receipt may go, in the caller's seconds; None when none waits."""
+        """When the next receipt may go; None when none waits."""
         return self._due[0][0] if self._due else None
 
     def commit(self, device: str, run: int, first: int, last: int, now: float) -> None:
@@ -65,8 +69,7 @@ class Mailbox:
             self._sent[device] = now
             topic = receipts_topic(device)
             for run, answer in self._waiting.pop(device).items():
-                receipt = Receipt(run, answer.committed, answer.rejected, answer.ids)
-                due.append((topic, encode(receipt)))
+                due += [(topic, encode(receipt)) for receipt in _receipts(run, answer)]
         if len(self._sent) > _MOST_REMEMBERED:
             self._sent = {device: at for device, at in self._sent.items() if at > now - EVERY_S}
         return due
@@ -80,3 +83,11 @@ class Mailbox:
         if answer is None:
             answer = runs[run] = _Answer([], [], [])
         return answer
+
+
+def _receipts(run: int, answer: _Answer) -> Iterator[Receipt]:
+    """An answer as one receipt; as several, where it is very long."""
+    committed, rejected, ids = answer.committed, answer.rejected, answer.ids
+    for first in range(0, max(len(committed), len(rejected), len(ids)), MOST_ENTRIES):
+        part = slice(first, first + MOST_ENTRIES)
+        yield Receipt(run, committed[part], rejected[part], ids[part])

@@ -14,7 +14,7 @@ from gateway.pipeline.tools import Tools
 
 async def receipts(load: Load, tools: Tools) -> None:
     """Put every device's answer into the mailbox, which sends at most one a device every half second."""
-    now = load.now_us / 1_000_000
+    now = tools.steady_s()
     for heard in load.heard.values():
         _committed(heard, tools, now)
         for refused in heard.refused:

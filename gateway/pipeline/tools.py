@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.pipeline.limits import LIMITS, Limits
@@ -24,6 +26,7 @@ class Tools:
         partitions: what this worker knows to be there.
         mailbox: receipts that wait to be sent.
         live: says when the live map may hear of positions again.
+        steady_s: seconds of a clock that only runs forward: a clock that is set back holds up no receipt.
     """
 
     worker: str
@@ -34,3 +37,4 @@ class Tools:
     partitions: Partitions = field(default_factory=Partitions)
     mailbox: Mailbox = field(default_factory=Mailbox)
     live: Live = field(default_factory=Live)
+    steady_s: Callable[[], float] = time.monotonic

@@ -79,7 +79,7 @@ def run(station: Station, story: Callable[[MemorySource, Worker], Any]) -> Memor
 
     async def main() -> MemorySource:
         source = MemorySource()
-        worker = Worker(source, station.road, now_us=clock)
+        worker = Worker(source, station.road)
         station.road._now_us = clock
         running = asyncio.create_task(worker.run())
         try:
@@ -127,6 +127,21 @@ def test_receipts_of_a_device_are_coalesced(station: Station) -> None:
     assert committed[-1][1] == 10
     assert len(source.published) <= 3
     assert [first for first, _ in committed[1:]] == [last + 1 for _, last in committed[:-1]]
+
+
+def test_a_clock_that_is_set_back_holds_up_no_receipt(station: Station) -> None:
+    truck = station.device("TRK-1")
+
+    async def story(source: MemorySource, worker: Worker) -> None:
+        source.put(truck.says(at=0))
+        await until(lambda: len(source.published) == 1)
+        station.road._now_us = lambda: clock() - 3_600_000_000
+        source.put(truck.says(at=1))
+        await until(lambda: len(source.published) == 2)
+
+    source = run(station, story)
+
+    assert [told["committed"] for _, told in source.published] == [[[1, 1]], [[2, 2]]]
 
 
 def test_the_next_batch_is_read_while_one_is_recorded(
@@ -225,7 +240,7 @@ def test_a_bug_ends_the_worker(station: Station, monkeypatch: pytest.MonkeyPatch
     async def main() -> None:
         source = MemorySource()
         source.put(truck.says(at=0))
-        await asyncio.wait_for(Worker(source, station.road, now_us=clock).run(), DEADLINE_S)
+        await asyncio.wait_for(Worker(source, station.road).run(), DEADLINE_S)
 
     with pytest.raises(ExceptionGroup) as ended:
         asyncio.run(main())

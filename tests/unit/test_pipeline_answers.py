@@ -66,6 +66,20 @@ def test_runs_and_ids_and_refusals_of_one_device() -> None:
     ]
 
 
+def test_a_receipt_of_very_many_refusals_goes_in_parts_that_a_broker_takes() -> None:
+    mailbox = Mailbox()
+    for seq in range(1, 5001, 2):
+        mailbox.commit("SIP/TRK-1", 1, seq, seq, now=0)
+        mailbox.refuse("SIP/TRK-1", 1, Refusal("schema", seq + 1, None, "x" * 200), now=0)
+
+    parts = mailbox.take(0)
+
+    assert max(len(payload) for _, payload in parts) < 1 << 20
+    told = [json.loads(payload) for _, payload in parts]
+    assert [each for part in told for each in part["committed"]] == [[n, n] for n in range(1, 5001, 2)]
+    assert [each["seq"] for part in told for each in part["rejected"]] == list(range(2, 5001, 2))
+
+
 def test_the_live_map_hears_of_so_many_devices_a_window() -> None:
     allowance = live.Live()
 
