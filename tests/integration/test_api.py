@@ -120,7 +120,7 @@ def test_a_device_gets_its_secret_once(client: TestClient, conn: Connection) -> 
 
 
 def test_unknown_parks_and_devices_are_named(client: TestClient) -> None:
-    problem(client.post("/v1/devices", json={"park": "XXX", "code": "A"}), 422, "unknown-park")
+    problem(client.post("/v1/devices", json={"park": "NONE", "code": "A"}), 422, "unknown-park")
     body = {"device": "SIP/NONE", "thing": "苏E1289K", "from": "2026-03-10T08:00:00+08:00"}
     assert problem(client.post("/v1/attachments", json=body), 422, "unknown-device")["pointer"] == "/device"
     problem(client.get("/v1/shipments/NONE"), 404, "not-found")
