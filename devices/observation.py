@@ -21,6 +21,10 @@ Code: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}(?!\n)$")]
 Longitude: TypeAlias = Annotated[float, Meta(ge=-180, le=180)]
 Latitude: TypeAlias = Annotated[float, Meta(ge=-90, le=90)]
 NonNegative: TypeAlias = Annotated[float, Meta(ge=0)]
+# Wide enough for every receiver's "don't know" (99999, -32768), and far from what a column can't hold.
+Altitude: TypeAlias = Annotated[float, Meta(ge=-100_000, le=100_000)]
+Accuracy: TypeAlias = Annotated[float, Meta(ge=0, le=1_000_000)]
+Speed: TypeAlias = Annotated[float, Meta(ge=0, le=1_000)]
 Heading: TypeAlias = Annotated[float, Meta(ge=0, le=360)]
 Percent: TypeAlias = Annotated[float, Meta(ge=0, le=100)]
 
@@ -102,9 +106,9 @@ class Position(Struct, frozen=True, gc=False, tag_field="type", tag="position"):
 
     lon: Longitude
     lat: Latitude
-    alt_m: float | None = None
-    accuracy_m: NonNegative | None = None
-    speed_mps: NonNegative | None = None
+    alt_m: Altitude | None = None
+    accuracy_m: Accuracy | None = None
+    speed_mps: Speed | None = None
     heading_deg: Heading | None = None
     satellites: Annotated[int, Meta(ge=0, le=200)] | None = None
     datum: Datum | None = None
