@@ -49,6 +49,7 @@ class AuthCallout:
         self._known = known
         self._signer = signer
         self._answering: set[asyncio.Task[None]] = set()
+        self._unwelcome: set[str] = set()  # to be disconnected: until the broker has been told
         self._refresher: asyncio.Task[None] | None = None
 
     @classmethod
@@ -128,11 +129,12 @@ class AuthCallout:
         while True:
             await asyncio.sleep(REFRESH_S)
             try:
-                gone = await self._known.refresh()
-                if gone:
-                    await self._disconnect(gone.__contains__)
+                self._unwelcome |= await self._known.refresh()
+                if self._unwelcome:
+                    await self._disconnect(self._unwelcome.__contains__)
+                    self._unwelcome.clear()
             except (psycopg.OperationalError, nats.errors.Error, TimeoutError) as error:
-                # What is known stays known; a revocation takes effect when the database is back.
+                # What is known stays known; a revocation takes effect when database and broker are back.
                 log.warning("access_not_refreshed", error=str(error).strip())
 
     async def _disconnect(self, unwanted: Callable[[str], bool]) -> None:

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 from nats.aio.client import Client
 
+from gateway.access import callout
 from gateway.access.callout import AuthCallout
 from gateway.access.known import KnownDevices
 from gateway.access.nats_config import nats_accounts
@@ -345,6 +346,39 @@ def test_a_device_revoked_while_no_gateway_ran_is_disconnected_at_its_start(
     with service(server, database):
         wait_until(device.lost.is_set)
     device.client.loop_stop()
+
+
+def test_a_broker_that_did_not_hear_of_a_revocation_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Known:
+        def __init__(self) -> None:
+            self.news = [frozenset({"SIP/TRK-001"})]
+
+        async def refresh(self) -> frozenset[str]:
+            return self.news.pop() if self.news else frozenset()
+
+    told: list[bool] = []
+
+    async def story() -> None:
+        service = AuthCallout(None, Known(), None)  # type: ignore[arg-type]
+
+        async def disconnect(unwanted: Callable[[str], bool]) -> None:
+            told.append(unwanted("SIP/TRK-001"))
+            if len(told) == 1:
+                raise nats.errors.TimeoutError
+
+        monkeypatch.setattr(service, "_disconnect", disconnect)
+        refresher = asyncio.create_task(service._refresh())
+        async with asyncio.timeout(10):
+            while len(told) < 2:
+                await asyncio.sleep(0.01)
+            for _ in range(50):  # and then no more
+                await asyncio.sleep(0)
+        refresher.cancel()
+
+    monkeypatch.setattr(callout, "REFRESH_S", 0.0)
+    asyncio.run(story())
+
+    assert told == [True, True]
 
 
 def test_a_replaced_secret_no_longer_holds(guarded: NatsServer, conn: Connection) -> None:
