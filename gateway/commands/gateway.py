@@ -37,8 +37,8 @@ MAX_BATCH = 1000
 """Messages. A batch grows under load; beyond this it only makes the database's work come in larger lumps."""
 
 MAX_BYTES = 2 << 20
-"""Of payload, held twice: one batch under way, one ahead. After an outage the messages are long arrays, and a batch
-must be folded well within ``IDLE_IN_TRANSACTION_S``: 8 MiB of positions take a fast machine 1.7 s."""
+"""Of payload, held twice: one batch under way, one ahead. After an outage the messages are long arrays, and
+a batch must be folded well within ``IDLE_IN_TRANSACTION_S``: 8 MiB of positions take a fast machine 1.7 s."""
 
 app = typer.Typer()
 log = structlog.get_logger()

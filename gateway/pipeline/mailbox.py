@@ -33,7 +33,10 @@ class _Answer(Struct):
 
 
 class Mailbox:
-    """Answers by device, due when the device was last written to half a second ago. Moments are seconds of a steady clock."""
+    """Answers by device, due when the device was last written to half a second ago.
+
+    Moments are seconds of a clock that only runs forward.
+    """
 
     def __init__(self) -> None:
         self._waiting: dict[str, dict[int, _Answer]] = {}

@@ -45,8 +45,8 @@ _NAME: Final = re.compile(r"^-- name: ([a-z][a-z0-9_]*)\s*$", re.MULTILINE)
 # too long.
 _PASSING: Final = ("08", "40", "53", "57P", "55P03", "25P03", "25P04")
 
-# Class 25: a read-only server. 28, 42: rights, or a schema of another version. 57, 58, F0: an operator, the system,
-# the configuration. No value that a message holds brings one of these about.
+# Class 25: a read-only server. 28, 42: rights, or a schema of another version. 57, 58, F0: an operator, the
+# system, the configuration. No value that a message holds brings one of these about.
 _NO_VALUES: Final = ("25", "28", "42", "57", "58", "F0")
 
 
