@@ -28,6 +28,7 @@ from gateway.pipeline.tools import Tools
 from gateway.process import Running
 from gateway.service import Worker
 from gateway.settings import Settings
+from gateway.sources.leases import retire_others
 from tracking.store.database import Connection, connect
 
 IDLE_IN_TRANSACTION_S = 2.0
@@ -69,6 +70,8 @@ async def serve(running: Running) -> None:
         if settings.broker_url is None:
             callout = await open_callout(settings, dsn)
             stack.push_async_callback(callout.close)
+        retiring = asyncio.create_task(retire_others(dsn, settings.source), name="retire-others")
+        stack.callback(retiring.cancel)
         worker = Worker(source, road)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):

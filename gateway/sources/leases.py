@@ -7,8 +7,12 @@ paused.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
+
+import psycopg
+import structlog
 
 from gateway.database_link import DatabaseLink
 from tracking.store import positions, sessions
@@ -17,6 +21,30 @@ from tracking.store.database import Connection
 RENEW_S: Final = 0.8
 """How often a worker says that it lives. With the lease (3 s) and a source's idle wait: taken over within 5
 s."""
+
+
+_ENDED_S: Final = positions.LEASE_S + 1
+"""After this, the lease of a worker that was killed just before has ended."""
+
+log = structlog.get_logger()
+
+
+async def retire_others(dsn: str, source: str) -> None:
+    """Retire the sources that nobody reads any more: the site has changed its broker.
+
+    Asked at the start, and once more when the lease of a worker that was killed just before has ended.
+    """
+    link = DatabaseLink(dsn, "bondwatch-retire")
+    try:
+        for wait_s in (0.0, _ENDED_S):
+            await asyncio.sleep(wait_s)
+            try:
+                for retired in await link.ask(lambda conn: positions.retire_others(conn, source)):
+                    log.warning("source_retired", source=retired, instead=source)
+            except psycopg.OperationalError as error:  # the next start asks again
+                log.warning("sources_not_retired", error=str(error).strip())
+    finally:
+        await link.close()
 
 
 class PartitionLeases:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from gateway.sources import leases
 from tests.support.rows import NOON, NOON_US, SECOND_US
 from tracking.domain.errors import Fenced
 from tracking.store.database import Connection, connect, is_passing
@@ -20,7 +22,7 @@ from tracking.store.positions import (
     keep,
     mark_through,
     release,
-    retire_source,
+    retire_others,
     watermark,
 )
 from tracking.store.sessions import (
@@ -191,12 +193,54 @@ class TestWatermark:
         move(conn, "a", held, 1, through_us=NOON_US - SECOND_US)
         assert watermark(conn) == NOON
 
-    def test_a_retired_source_holds_nothing_back(self, conn: Connection) -> None:
+    def test_it_never_waits_for_a_batch(self, conn: Connection, database: str) -> None:
+        held = keep(conn, JS, "a")
+        with connect(database) as batch, batch.transaction():
+            step = Step(0, 0, 1, held[0].epoch)
+            advance(batch.cursor(), JS, "a", [step], through_us=NOON_US + SECOND_US)
+            conn.execute("set lock_timeout = '1s'")
+            mark_through(conn, JS, "a", dict.fromkeys(held, 1), NOON_US)
+        assert watermark(conn) == NOON
+
+    def test_a_source_that_nobody_reads_any_more_is_retired_by_another_one(self, conn: Connection) -> None:
         keep(conn, JS, "a")
-        session = claim_session(conn, "bw-", "a")
-        mark_sessions_through(conn, "a", [session], NOON_US)
+        session = claim_session(conn, "bw-", "b")
+        mark_sessions_through(conn, "b", [session], NOON_US)
         assert watermark(conn) is None
-        retire_source(conn, JS)
+        assert retire_others(conn, "mqtt") == []  # "a" still reads it
+        release(conn, JS, "a")
+        assert retire_others(conn, "mqtt") == [JS]
+        assert retire_others(conn, "mqtt") == []
+        assert watermark(conn) == NOON
+
+    def test_client_ids_that_nobody_holds_are_retired_by_a_stream(self, conn: Connection) -> None:
+        held = keep(conn, JS, "a")
+        mark_through(conn, JS, "a", dict.fromkeys(held, 1), NOON_US)
+        claim_session(conn, "bw-", "b", lease_s=GONE_S)
+        assert watermark(conn) is None
+        assert retire_others(conn, JS) == ["mqtt"]
+        assert watermark(conn) == NOON
+
+    def test_a_site_that_changes_back_goes_on_where_it_ended(self, conn: Connection) -> None:
+        held = keep(conn, JS, "a")
+        move(conn, "a", held, 7)
+        release(conn, JS, "a")
+        claim_session(conn, "bw-", "b", lease_s=GONE_S)
+        retire_others(conn, "mqtt")
+        assert keep(conn, JS, "c")[0].sequence == 7
+        assert retire_others(conn, JS) == ["mqtt"]
+        assert watermark(conn) is None  # what waits in the stream is not recorded yet
+        assert claim_session(conn, "bw-", "d").client_id == "bw-0"
+        assert retire_others(conn, JS) == []
+
+    def test_a_gateway_that_was_killed_a_moment_before_holds_nothing_back(
+        self, conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keep(conn, JS, "killed", lease_s=0.5)
+        session = claim_session(conn, "bw-", "b")
+        mark_sessions_through(conn, "b", [session], NOON_US)
+        monkeypatch.setattr(leases, "_ENDED_S", 0.6)
+        asyncio.run(leases.retire_others(database, "mqtt"))
         assert watermark(conn) == NOON
 
 

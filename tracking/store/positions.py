@@ -68,6 +68,7 @@ def keep(
     who = {"source": source, "worker": worker, "lease_s": lease_s}
     with conn.transaction(), conn.cursor() as cur:
         cur.execute(SQL["make_partitions"], {"source": source, "partitions": partitions})
+        cur.execute(SQL["take_up"], who)
         cur.execute(SQL["say_alive"], who)
         cur.execute(SQL["forget_dead"], who)
         cur.execute(SQL["renew"], who)
@@ -116,8 +117,9 @@ def advance(
 def mark_through(
     conn: Connection, source: str, worker: str, epochs: Mapping[int, int], through_us: int
 ) -> None:
-    """An idle source says that everything up to this broker time is recorded; lost partitions are passed
-    over.
+    """An idle source says that everything up to this broker time is recorded.
+
+    Partitions that are lost, or that a batch is moving now, are passed over.
     """
     if epochs:
         conn.execute(
@@ -140,7 +142,7 @@ def watermark(conn: Connection, source: str | None = None) -> datetime | None:
     """The broker time up to which everything is recorded: the smallest of all partitions and sessions.
 
     Args:
-        source: ``jetstream`` or ``mqtt``; None: whatever has positions here.
+        source: ``jetstream`` or ``mqtt``; None: every one that isn't retired.
 
     Returns:
         None while some partition has never been read to its end: nothing may come due.
@@ -149,9 +151,15 @@ def watermark(conn: Connection, source: str | None = None) -> datetime | None:
     return row[0] if row else None
 
 
-def retire_source(conn: Connection, source: str) -> None:
-    """Forget a source that is no longer read, so that it holds the watermark back no longer."""
-    conn.execute(SQL["retire_source"], {"source": source})
+def retire_others(conn: Connection, source: str) -> list[str]:
+    """Retire every source but this one that no living worker reads: it holds the watermark back no longer.
+
+    What it knows stays. Whoever leases something of it takes it up again, with ``keep`` or as a session.
+
+    Returns:
+        The sources that are retired by this call.
+    """
+    return [retired for (retired,) in conn.execute(SQL["retire_others"], {"source": source})]
 
 
 def _through(through_us: int) -> datetime | None:

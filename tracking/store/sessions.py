@@ -13,8 +13,11 @@ from typing import Final, NamedTuple
 from devices.observation import moment
 from tracking.store.database import Connection, queries
 from tracking.store.positions import LEASE_S
+from tracking.store.positions import SQL as POSITIONS
 
 SQL: Final = queries("sessions")
+SOURCE: Final = "mqtt"
+"""The source whose positions these client ids are."""
 
 
 class Session(NamedTuple):
@@ -29,6 +32,7 @@ def claim_session(conn: Connection, prefix: str, worker: str, *, lease_s: float 
     number.
     """
     who = {"prefix": prefix, "worker": worker, "lease_s": lease_s}
+    conn.execute(POSITIONS["take_up"], {"source": SOURCE})
     row = conn.execute(SQL["claim_free"], who).fetchone()
     while row is None:  # someone else made the same number at the same moment: the next one
         row = conn.execute(SQL["make_session"], who).fetchone()
@@ -39,6 +43,7 @@ def keep_sessions(conn: Connection, worker: str, *, lease_s: float = LEASE_S) ->
     """Renew what the worker holds. A session that is missing from the answer has been adopted: disconnect
     it.
     """
+    conn.execute(POSITIONS["take_up"], {"source": SOURCE})
     return [Session._make(row) for row in conn.execute(SQL["renew"], {"worker": worker, "lease_s": lease_s})]
 
 

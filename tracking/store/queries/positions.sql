@@ -91,13 +91,17 @@ where p.source = %(source)s
 returning p.partition
 
 -- name: mark_through
+-- What a batch is moving is passed over: the batch says itself how far it goes, and nobody waits in a ring.
 update source_positions p
 set through_at = greatest(p.through_at, %(through)s::timestamptz)
-from unnest(%(partitions)b::int[], %(epochs)b::bigint[]) as held (partition, epoch)
-where p.source = %(source)s
-  and p.partition = held.partition
-  and p.epoch = held.epoch
-  and p.owner = %(worker)s
+from (
+    select source, partition
+    from source_positions
+    join unnest(%(partitions)b::int[], %(epochs)b::bigint[]) as held (partition, epoch) using (partition, epoch)
+    where source = %(source)s and owner = %(worker)s
+    for update of source_positions skip locked
+) mine
+where p.source = mine.source and p.partition = mine.partition
 
 -- name: watermark
 -- A drained session has nothing left to say. One null means: not known, so nothing may come due.
@@ -107,7 +111,21 @@ from (
     union all
     select 'mqtt', through_at from mqtt_sessions where drained_at is null
 ) reached
-where %(source)s::text is null or source = %(source)s
+where source not in (select source from retired_sources) and (%(source)s::text is null or source = %(source)s)
 
--- name: retire_source
-delete from source_positions where source = %(source)s
+-- name: retire_others
+insert into retired_sources (source, retired_at)
+select source, clock_timestamp()
+from (
+    select source, owner, leased_until from source_positions
+    union all
+    select 'mqtt', owner, leased_until from mqtt_sessions
+) known
+where source <> %(source)s
+group by source
+having bool_and(owner is null or leased_until < clock_timestamp())
+on conflict do nothing
+returning source
+
+-- name: take_up
+delete from retired_sources where source = %(source)s
