@@ -82,6 +82,7 @@ def sort_out(
         events, origins = heard.events, heard.origins
         heard.events, heard.origins = [], []
         firsts: dict[tuple[int, int], Observation] = {}
+        refused_in = _refused_in(heard)
         for event, index in zip(events, origins, strict=True):
             place += 1
             first = firsts.get((event.run, event.seq))
@@ -90,6 +91,8 @@ def sort_out(
             else:
                 is_recorded = None if recorded is None else place in recorded
                 verdict = _verdict(event, precedents.get(place), is_recorded)
+                if verdict == "new" and refused_in and load.replay is None:
+                    verdict = _verdict_of_batch(load, event, index, refused_in)
             if verdict == "new":
                 firsts[event.run, event.seq] = event
                 heard.events.append(event)
@@ -101,7 +104,7 @@ def sort_out(
                 load.reject_observation(index, heard.device, SEQ_REUSED, detail, event)
             else:
                 load.refused_messages.add(index)
-                refused = Refused(event.run, event.seq, event.id, verdict, "rejected before")
+                refused = Refused(event.run, event.seq, event.id, verdict, "rejected before", index)
                 heard.refused.append(refused)
 
 
@@ -122,6 +125,31 @@ def _verdict(event: Observation, precedent: Precedent | None, is_recorded: bool 
     if precedent.reason is not None:
         return precedent.reason
     # An id without a precedent is new. A number that is in, but not at this time: another event has it.
+    return "new" if event.id is not None else SEQ_REUSED
+
+
+def _refused_in(heard: Heard) -> dict[tuple[int, int], int]:
+    """The numbers that couldn't be taken, with the first message of the batch that each came in."""
+    found: dict[tuple[int, int], int] = {}
+    for one in heard.refused:
+        number = (one.run, one.seq)
+        found[number] = min(one.origin, found.get(number, one.origin))
+    return found
+
+
+def _verdict_of_batch(
+    load: Load, event: Observation, index: int, refused_in: Mapping[tuple[int, int], int]
+) -> str:
+    """The verdict on an event that the record doesn't know, by what its own batch has refused before it.
+
+    It is the one that it would get if each message came in a batch of its own; a message is never cut in two,
+    so what it refuses anywhere counts for all of it.
+    """
+    if refused_in.get((event.run, event.seq), index + 1) > index:
+        return "new"
+    same = load.rejections.get(event_key(load.messages[index].topic, event.run, event.seq, event.raw))
+    if same is not None:
+        return same.reason
     return "new" if event.id is not None else SEQ_REUSED
 
 

@@ -27,13 +27,17 @@ NEVER_HEARD: Final = DeviceState()
 
 
 class Refused(Struct, frozen=True, gc=False):
-    """A number or id that couldn't be taken, for the receipt. Numbers count as heard all the same."""
+    """A number or id that couldn't be taken, for the receipt. Numbers count as heard all the same.
+
+    ``origin`` is the index of the message that it came in.
+    """
 
     run: int
     seq: int
     id: str | None
     reason: str
     detail: str
+    origin: int
 
 
 class Replay(Struct, frozen=True):
@@ -149,7 +153,7 @@ class Load:
         message = self.messages[index]
         self.refused_messages.add(index)
         if run is not None and seq is not None:
-            self.heard_of(device).refused.append(Refused(run, seq, id, reason, detail))
+            self.heard_of(device).refused.append(Refused(run, seq, id, reason, detail, index))
             key = event_key(message.topic, run, seq, raw)
         else:
             key = message_key(message.topic, raw)

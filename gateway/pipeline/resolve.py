@@ -38,7 +38,7 @@ def resolve(load: Load, tools: Tools) -> None:
         raise Moved(f"reference data moved from revision {load.reference.revision} to {revision}")
     _fence(load, conn)
     _lock(load, conn)
-    doubtful = [heard for heard in load.heard.values() if not identity.counts_on(heard)]
+    doubtful = [heard for heard in load.heard.values() if heard.refused or not identity.counts_on(heard)]
     if doubtful:
         claims = identity.claims(load, doubtful)
         precedents = {found.place: found for found in record.precedents(conn, claims)}

@@ -115,6 +115,57 @@ def test_a_number_used_twice_within_a_batch_is_the_first_ones(station: Station) 
     assert station.rows("select payload from rejections") == [(other.payload,)]
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_number_that_was_refused_is_not_given_to_another_event(station: Station, together: bool) -> None:
+    truck = station.device("TRK-1")
+    messages = [truck.says(seq=1, lat=91), truck.says(at=1, seq=1), truck.says(at=2, seq=2)]
+
+    for batch in [messages] if together else [[message] for message in messages]:
+        station.deliver(*batch)
+
+    assert station.recorded(truck) == [(1, 2)]
+    assert sorted(station.rows("select seq, reason from rejections")) == [(1, "schema"), (1, "seq_reused")]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_an_event_that_was_refused_stays_so_when_its_time_has_come(station: Station, together: bool) -> None:
+    truck = station.device("TRK-1")
+    early = truck.says(at=600, received=0)
+    messages = [early, Message(early.topic, early.payload, early.received_us + 600_000_000)]
+
+    for batch in [messages] if together else [[message] for message in messages]:
+        station.deliver(*batch)
+
+    assert station.recorded(truck) == []
+    assert station.rows("select seq, reason from rejections") == [(1, "future")]
+    assert [one["reason"] for one in station.receipts()[truck.name][0]["rejected"]] == ["future", "future"]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_an_event_that_was_taken_stays_so_when_its_number_comes_with_a_bad_one(
+    station: Station, together: bool
+) -> None:
+    truck = station.device("TRK-1")
+    messages = [truck.says(at=1, seq=1), truck.says(seq=1, lat=91)]
+
+    for batch in [messages] if together else [[message] for message in messages]:
+        station.deliver(*batch)
+
+    assert station.recorded(truck) == [(1, 1)]
+    assert station.rows("select seq, reason from rejections") == [(1, "schema")]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_refused_id_may_be_used_again(station: Station, together: bool) -> None:
+    gate = station.device("GATE-1")
+    messages = [gate.says(id="a", lat=91), gate.says(at=1, id="a")]
+
+    for batch in [messages] if together else [[message] for message in messages]:
+        station.deliver(*batch)
+
+    assert len(station.recorded(gate)) == 1
+
+
 def test_one_bad_event_of_an_array_leaves_its_neighbours(station: Station) -> None:
     truck = station.device("TRK-1")
     good, bad, after = truck.event(at=0), truck.event(at=1, lat=91), truck.event(at=2)

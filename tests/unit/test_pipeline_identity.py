@@ -102,7 +102,7 @@ def test_ranges_and_gaps_are_those_of_a_plain_set(batches: list[list[int]]) -> N
     for numbers in batches:
         one = load()
         fresh = [number for number in dict.fromkeys(numbers) if number not in known]
-        refused = [Refused(1, number, None, "schema", "") for number in fresh[::3]]
+        refused = [Refused(1, number, None, "schema", "", 0) for number in fresh[::3]]
         taken = [number for index, number in enumerate(fresh) if index % 3]
         device = heard(*taken)
         device.state, device.refused = state, refused
