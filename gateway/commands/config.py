@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +12,7 @@ from pydantic import SecretStr
 
 from gateway.embedded.addresses import database_dsn
 from gateway.problem import Problem
-from gateway.settings import Settings, origins
+from gateway.settings import PREFIX, Settings, origins
 
 app = typer.Typer(no_args_is_help=True, help="Show the settings and where each comes from.")
 
@@ -39,6 +41,11 @@ def show(as_json: AsJson = False) -> None:
     for name, value, origin in rows:
         line = f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}"
         typer.secho(line, fg=None if origin == "default" else "green")
+    for name in unknown(os.environ):
+        near = get_close_matches(name, [row[0] for row in rows], n=1)
+        typer.secho(
+            f"{name} is no setting{f'; did you mean {near[0]}?' if near else ''}", fg="yellow", err=True
+        )
     typer.echo("\nWhat each one means: docs/configuration.md")
 
 
@@ -61,6 +68,12 @@ def shown(name: str, value: object) -> str | int | float | None:
     if isinstance(value, SecretStr):
         return MASK
     return value if value is None or isinstance(value, (int, float)) else str(value)
+
+
+def unknown(environment: Mapping[str, str]) -> list[str]:
+    """Variables with our prefix that no setting has: a misspelt one would go unnoticed."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
 def text(value: str | int | float | None) -> str:

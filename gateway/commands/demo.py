@@ -32,8 +32,8 @@ Scenario = Annotated[str, typer.Option(help="What is simulated: a scenario's nam
 def demo(for_s: ForS = None, as_json: AsJson = False, scenario: Scenario = "demo") -> None:
     """Start everything with simulated trucks, scanners and gates around Suzhou, and watch it.
 
-    State is kept in var/demo beside the working directory (or in BONDWATCH_HOME). The default ports are
-    used where they are free. Ends with an account: exit code 1 when anything published was lost.
+    State is kept in var/demo of the working directory (or in BONDWATCH_HOME). The default ports are used
+    where they are free. Ends with an account: exit code 1 when anything published was lost.
     """
     settings = settle(Settings.load(home=os.environ.get(f"{PREFIX}HOME") or Path.cwd() / DEMO_HOME))
     logging.configure(settings, "demo")
@@ -80,7 +80,8 @@ def greet(home: Home) -> None:
     # The key itself only where a person looks: what is not a terminal may be a log that many read.
     key = home.secret("api_admin_key") if console.is_terminal else f"in {file}"
     console.print(f"\n[bold]Bondwatch runs.[/bold]  Page: {home.endpoints().api}   key: {key}")
-    console.print(f"Data, logs: {home.path}\n")
+    console.print(f"Data, logs: {home.path}")
+    console.print(f"Other commands look there with {PREFIX}HOME={home.path}\n")
 
 
 def tell(account: Account) -> None:

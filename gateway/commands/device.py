@@ -61,7 +61,9 @@ def add(
                 registered_at=now,
             )
         except registry.Unknown:
-            known = ", ".join(row["code"] for row in registry.parks(conn)) or "none yet: PUT /v1/parks/{code}"
+            known = (
+                ", ".join(row["code"] for row in registry.parks(conn)) or "none yet; docs/api.md makes one"
+            )
             raise Problem(f'no park "{park}"', f"there are: {known}") from None
         if device_id is None:
             raise Problem(
@@ -187,7 +189,9 @@ def _all(conn: Connection, park: str | None) -> list[dict[str, Any]]:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table("device", "kind", "name", "every", "datum", "last heard", "state", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("device", "kind", "name", "every", "datum", "last heard", "state"):
+        table.add_column(name, no_wrap=name not in {"name", "state"}, overflow="fold")
     for row in rows:
         heard = "never" if row["last_seen"] is None else _iso(row["last_seen"])
         state = "active" if row["revoked_at"] is None else f"revoked {_iso(row['revoked_at'])}"

@@ -125,7 +125,9 @@ def _told(rejection_id: int, outcome: Replayed, as_json: bool) -> str:
 
 
 def _table(found: list[Summary]) -> Table:
-    table = Table("id", "received", "device", "seq", "reason", "detail", "replayed", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("id", "received", "device", "seq", "reason", "detail", "replayed"):
+        table.add_column(name, no_wrap=name != "detail", overflow="fold")
     for one in found:
         device = one.topic.removeprefix("bw/v1/").removesuffix("/events")
         number = "" if one.seq is None else f"{one.run}:{one.seq}"

@@ -72,7 +72,7 @@ class Scoreboard:
             self._line_at = time.monotonic() + LINE_EVERY_S
             raised = ", ".join(f"{rule} {count}" for rule, count in alerts.items()) or "none"
             counts = f"recorded {quick.recorded} ({rate:.0f}/s)  shipments {quick.open_shipments}"
-            self._console.print(f"{counts}  alerts: {raised}")
+            self._console.print(f"{counts}  alerts: {raised}", soft_wrap=True)
 
     def _rate(self, recorded: int) -> float:
         """Recorded events a second over the last few seconds."""

@@ -58,6 +58,18 @@ def problem(answer: Any, status: int, name: str) -> dict[str, Any]:
     return body
 
 
+def test_a_wrong_body_says_which_field_and_a_torn_one_says_where(client: TestClient) -> None:
+    answer = problem(client.post("/v1/shipments", json=shipment(thing=[])), 422, "invalid-request")
+    assert answer["pointer"] == "/thing"
+    assert [one["pointer"] for one in answer["errors"]] == ["/thing"]
+    torn = client.post(
+        "/v1/shipments", content=b'{"number": "S', headers={"Content-Type": "application/json"}
+    )
+    answer = problem(torn, 422, "invalid-request")
+    assert "not JSON" in answer["detail"]
+    assert "pointer" not in answer
+
+
 def test_no_key_no_answer(client: TestClient) -> None:
     for path in ("/v1/shipments", "/v1/alerts", "/v1/zones", "/v1/devices", "/v1/stream"):
         answer = client.get(path, headers={"Authorization": "Bearer wrong"})

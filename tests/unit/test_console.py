@@ -8,7 +8,7 @@ import pytest
 
 from tracking.console.drawing import HEIGHT, WIDTH, draw, project
 from tracking.console.i18n import WORDS, Words, choose
-from tracking.console.view import areas_named, plain
+from tracking.console.view import FIGURES, areas_named, piece_of, plain
 
 AREAS = [
     {
@@ -87,6 +87,12 @@ def test_terms_name_their_areas() -> None:
         ]
     }
     assert areas_named(terms) == {"A", "B", "C"}
+
+
+def test_every_figure_of_evidence_has_a_name_in_both_languages() -> None:
+    assert not {f"figure_{name}" for name in FIGURES} - set(WORDS)
+    lines = piece_of({"distance_m": 51.9, "tolerance_m": 800.0}, Words("zh"))["lines"]
+    assert lines == [("超出边界（米）", "51.9"), ("容差（米）", "800")]
 
 
 def test_evidence_is_readable() -> None:

@@ -37,6 +37,12 @@ def bondwatch(*arguments: str, **environment: str) -> subprocess.CompletedProces
     )
 
 
+def test_a_misspelt_variable_is_pointed_at() -> None:
+    said = bondwatch("config", "show", BONDWATCH_API_PROT="9001", HOME="/nonexistent")
+    assert said.returncode == 0
+    assert said.stderr == "BONDWATCH_API_PROT is no setting; did you mean BONDWATCH_API_PORT?\n"
+
+
 def test_help_lists_every_command_and_imports_none() -> None:
     code = "import sys; from gateway.cli import app; app(['--help'], standalone_mode=False); "
     code += f"print([name for name in {HEAVY} if name in sys.modules])"

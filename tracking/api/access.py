@@ -9,6 +9,7 @@ import hashlib
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
 from msgspec import Struct
 
 from tracking.api.context import Context, context
@@ -17,6 +18,7 @@ from tracking.store import registry
 from tracking.store.database import Connection
 
 COOKIE = "bondwatch_key"
+BEARER = HTTPBearer(auto_error=False, description="An API key. The pages send theirs as a cookie.")
 
 
 class Caller(Struct, frozen=True):
@@ -46,7 +48,11 @@ def presented_key(request: Request) -> str | None:
     return request.cookies.get(COOKIE)
 
 
-def authorised(request: Request, ctx: Annotated[Context, Depends(context)]) -> Caller:
+def authorised(
+    request: Request,
+    ctx: Annotated[Context, Depends(context)],
+    _: Annotated[object, Depends(BEARER)],  # says in OpenAPI what ``presented_key`` reads
+) -> Caller:
     """Refuse what carries no valid key."""
     with ctx.pool.connection() as connection:
         caller = caller_of(connection, presented_key(request))

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 
 from tracking.api import problems
 from tracking.api.context import Context
@@ -62,5 +63,13 @@ def create_app(dsn: str, *, now: Callable[[], datetime] = utc_now, pool_size: in
     )
     problems.install(app)
     for module in (health, parks, places, devices, shipments, alerts, stream):
-        app.include_router(module.router)
+        app.include_router(described(module.router), responses=problems.RESPONSES)
     return app
+
+
+def described(router: APIRouter) -> APIRouter:
+    """The router whose routes are titled by the first sentence of their docstrings."""
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            route.summary = route.description.partition(".")[0]
+    return router

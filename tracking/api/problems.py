@@ -5,8 +5,9 @@ Source: RFC 9457, Problem Details for HTTP APIs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +18,24 @@ from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:bondwatch:problem:"
+
+_BODY: Final = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "examples": [TYPE_PREFIX + "not-found"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What was wrong, where, and what to do"},
+        "pointer": {"type": "string", "description": "JSON Pointer to the wrong field of the body"},
+    },
+}
+_ANSWER: Final[dict[str, Any]] = {
+    "description": "A problem (RFC 9457)",
+    "content": {MEDIA_TYPE: {"schema": _BODY}},
+}
+RESPONSES: Final[dict[int | str, dict[str, Any]]] = {422: _ANSWER, "default": _ANSWER}
+"""What OpenAPI says of errors, at every route."""
 
 
 class Problem(Exception):
@@ -54,6 +73,14 @@ def _response(
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
+def _wrong(loc: Sequence[str | int], message: str) -> dict[str, str]:
+    """One thing that is wrong with a request: in which part of it, with a pointer (RFC 6901) into a body."""
+    where, *path = (str(part) for part in loc)
+    name = "/".join(path)
+    told = {"in": where, "detail": f"{where} {name}: {message}" if name else f"{where}: {message}"}
+    return told | {"pointer": "/" + name} if where == "body" and name else told
+
+
 def not_found(what: str, code: str) -> Problem:
     """A resource that isn't there."""
     return Problem(404, "not-found", f'no {what} "{code}"')
@@ -68,14 +95,15 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where, *path = first["loc"]
-        name = "/".join(str(part) for part in path)
-        detail = f"{where} {name}: {first['msg']}" if name else f"{where}: {first['msg']}"
-        extra: dict[str, Any] = {"errors": [{"in": e["loc"][0], "detail": e["msg"]} for e in error.errors()]}
-        if where == "body":
-            extra["pointer"] = "/" + name
-        return _response(422, "invalid-request", detail, extra)
+        found = error.errors()
+        if found[0]["type"] == "json_invalid":
+            detail = f"the body is not JSON: {found[0]['ctx']['error']}, at character {found[0]['loc'][-1]}"
+            return _response(422, "invalid-request", detail, {})
+        wrong = [_wrong(one["loc"], one["msg"]) for one in found]
+        extra: dict[str, Any] = {"errors": wrong}
+        if "pointer" in wrong[0]:
+            extra["pointer"] = wrong[0]["pointer"]
+        return _response(422, "invalid-request", "; ".join(one["detail"] for one in wrong[:3]), extra)
 
     @app.exception_handler(HTTPException)
     def on_http(_: Request, error: HTTPException) -> JSONResponse:

@@ -105,6 +105,7 @@ def show_shipment(request: Request, number: str, ctx: Ctx) -> Response:
         primary = [carrier for carrier in carrying if carrier["role"] == "primary"]
         fixes = reading.positions(conn, primary, since=BEGINNING, until=END, limit=MOST_POSITIONS)
     language = _language(request)
+    words = Words(language)
     focus = view.areas_named(terms["body"] if terms else {})
     drawing = draw(areas, [(fix["lon"], fix["lat"]) for fix in fixes], focus, language)
     names = view.area_names(areas, language)
@@ -115,12 +116,12 @@ def show_shipment(request: Request, number: str, ctx: Ctx) -> Response:
         open_findings=shipment["open_findings"],
         judged_through=shipment["judged_through"],
         milestones=[view.milestone(row, names) for row in milestones],
-        findings=[view.finding(row) for row in findings],
+        findings=[view.finding(row, words) for row in findings],
         positions=len(fixes),
         last_seen=fixes[-1]["event_time"] if fixes else None,
         drawing=drawing,
         labelled=focus,
-        marks=view.marks(findings, fixes, drawing.projection, Words(language)),
+        marks=view.marks(findings, fixes, drawing.projection, words),
     )
 
 

@@ -79,16 +79,16 @@ def mark_of(row: Mapping[str, Any]) -> str:
     return "undetermined" if row["verdict"] == "undetermined" else str(row["severity"])
 
 
-def finding(row: Mapping[str, Any]) -> dict[str, Any]:
+def finding(row: Mapping[str, Any], words: Words) -> dict[str, Any]:
     """An entry of the findings."""
     return dict(row) | {
         "mark": mark_of(row),
-        "evidence": [piece_of(piece) for piece in row["evidence"]],
+        "evidence": [piece_of(piece, words) for piece in row["evidence"]],
         "parameters": sorted((name, plain(value)) for name, value in row["parameters"].items()),
     }
 
 
-def piece_of(piece: Mapping[str, Any]) -> dict[str, Any]:
+def piece_of(piece: Mapping[str, Any], words: Words) -> dict[str, Any]:
     """A piece of evidence for people: what, when, whose observation, and the figures worth reading.
 
     The whole of it, with every observation's key, is in the API's answer.
@@ -101,7 +101,7 @@ def piece_of(piece: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "kind": piece.get("milestone"),
         "time": datetime.fromisoformat(piece["time"]) if "time" in piece else None,
-        "lines": [(name.replace("_", " "), plain(value)) for name, value in figures.items()],
+        "lines": [(words["figure_" + name], plain(value)) for name, value in figures.items()],
     }
 
 
