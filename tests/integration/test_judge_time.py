@@ -138,3 +138,44 @@ def test_late_data_fills_the_gap_and_withdraws_the_finding(court: Court) -> None
         (0,)
     ]
     assert len(court.rows("select 1 from work")) == 1
+
+
+def lay_by(court: Court) -> list[tuple[object, ...]]:
+    return [row[3:] for row in court.findings() if row[0] == "forbidden_zone_entry"]
+
+
+def test_passing_through_a_lay_by_is_nothing_at_any_moment(court: Court) -> None:
+    truck = court.truck(every_s=10).drives(0, 14_000)  # within LAYBY from 485 s to 515 s
+    for event in truck.events:
+        court.deliver(truck, [event])
+        court.judge()
+        assert lay_by(court) == []
+    assert [row[2] for row in court.milestones() if row[3] == "LAYBY"] == ["entered", "left"]
+    assert court.rows("select from findings where rule = 'forbidden_zone_entry'") == []
+
+
+def test_a_stay_in_a_lay_by_is_noticed_when_its_time_has_passed(court: Court) -> None:
+    truck = court.truck(every_s=10).drives(0, 10_000).stands(10_000, 300)  # in it from 490 s on
+    court.deliver(truck, truck.events[:52])  # up to 510 s
+    court.judge()
+    assert lay_by(court) == []
+    assert ("shipment_due", at(550)) in dues(court)
+    court.deliver(truck, truck.events[52:55], reaches=False)  # up to 540 s; no milestone: no other work
+    court.reached(549)
+    court.judge()
+    assert lay_by(court) == []
+    court.deliver(truck, truck.events[55:56])  # 550 s
+    court.judge()
+    assert lay_by(court) == [("open", "major", at(490), None)]
+
+
+def test_a_device_that_stops_reporting_in_a_lay_by_is_found_by_its_overdue_report(court: Court) -> None:
+    truck = court.truck(every_s=10).drives(0, 10_000).stands(10_000, 20)
+    court.deliver(truck)
+    court.judge()
+    court.reached(609)
+    court.judge()
+    assert lay_by(court) == []
+    court.reached(610)  # the stay's 60 s, and 60 s in which it should have reported
+    court.judge()
+    assert lay_by(court) == [("open", "major", at(490), None)]

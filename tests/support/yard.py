@@ -80,12 +80,20 @@ class Truck:
         self.heard_at: datetime | None = None
         self.milestones: list[Milestone] = []
         self.gaps: list[Silence] = []
+        self.leaving: dict[str, datetime] = {}
 
     def enters(self, zone: str, *, at: str) -> Self:
         return self._tells("entered", zone, at)
 
-    def leaves(self, zone: str, *, at: str) -> Self:
-        return self._tells("left", zone, at)
+    def leaves(self, zone: str, *, at: str, last_within: str | None = None) -> Self:
+        before = [micros(clock(last_within)), 1, 0] if last_within is not None else None
+        self.leaving.pop(zone, None)
+        return self._tells("left", zone, at, before=before)
+
+    def is_leaving(self, zone: str, *, last_within: str) -> Self:
+        """Its newest fixes lie outside, too few yet for a departure."""
+        self.leaving[zone] = clock(last_within)
+        return self
 
     def crosses(self, zone: str, *, at: str, until: str, certain: bool = True) -> Self:
         before, after = ([micros(clock(time)), 1, 0] for time in (at, until))
@@ -131,6 +139,7 @@ class Truck:
             last_fix=self.heard_at,
             milestones=tuple(sorted(self.milestones, key=lambda m: (m.time, m.at, m.kind, m.area or ""))),
             gaps=tuple(self.gaps),
+            leaving=dict(self.leaving),
         )
 
     def _tells(self, kind: str, area: str | None, at: str, **detail: Any) -> Self:

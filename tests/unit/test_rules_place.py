@@ -134,7 +134,7 @@ def test_new_terms_with_the_same_corridor_leave_the_deviation_as_it_is(yard):
 
 
 def test_a_forbidden_lay_by_is_one_finding_while_inside(yard):
-    truck = on_its_way(yard).enters("LAYBY-LD", at="09:02")
+    truck = on_its_way(yard).enters("LAYBY-LD", at="09:02").reports(at="09:03")
     assert over(yard.finding("forbidden_zone_entry", until="09:03")) == (clock("09:02"), None)
     truck.leaves("LAYBY-LD", at="09:31")
     finding = yard.finding("forbidden_zone_entry", until="09:32")
@@ -191,18 +191,18 @@ def test_two_devices_in_one_zone_are_one_finding(yard):
 
 
 def test_a_certain_crossing_is_a_finding_over_its_interval(yard):
-    on_its_way(yard).crosses("LAYBY-LD", at="09:00", until="09:04")
+    on_its_way(yard).crosses("VAULT01", at="09:00", until="09:04")
     assert over(yard.finding("forbidden_zone_entry", until="09:05")) == (clock("09:00"), clock("09:04"))
 
 
 def test_an_uncertain_crossing_is_undetermined(yard):
-    on_its_way(yard).crosses("LAYBY-LD", at="09:00", until="09:04", certain=False)
+    on_its_way(yard).crosses("VAULT01", at="09:00", until="09:04", certain=False)
     yard.expect_findings(until="09:05", forbidden_zone_entry="undetermined")
 
 
 def test_what_another_device_saw_settles_an_uncertain_crossing(yard):
-    on_its_way(yard).crosses("LAYBY-LD", at="09:00", until="09:04", certain=False)
-    yard.truck("SEAL", role="seal").enters("LAYBY-LD", at="09:01").leaves("LAYBY-LD", at="09:03")
+    on_its_way(yard).crosses("VAULT01", at="09:00", until="09:04", certain=False)
+    yard.truck("SEAL", role="seal").enters("VAULT01", at="09:01").leaves("VAULT01", at="09:03")
     finding = yard.finding("forbidden_zone_entry", until="09:05")
     assert finding.verdict.outcome is Outcome.FINDING
 
@@ -224,3 +224,74 @@ def test_shipments_do_not_speak_for_each_other(yard):
     other.returns("C-PVG-SIPE", at="08:00").leaves("PVGCARGO", at="08:41").enters("LAYBY-LD", at="09:02")
     yard.expect_findings("S-1", until="09:06")
     yard.expect_findings("S-2", until="09:06", forbidden_zone_entry="major")
+
+
+# ---- A4 in a lay-by: passing is no stay
+
+
+def test_driving_past_through_a_lay_by_is_nothing(yard):
+    truck = on_its_way(yard).enters("LAYBY-LD", at="09:02:00").reports(at="09:02:30")
+    yard.expect_findings(until="09:02:59")
+    truck.leaves("LAYBY-LD", at="09:03:00", last_within="09:02:30")
+    yard.expect_findings(until="09:07")
+
+
+def test_a_departure_that_is_not_confirmed_yet_opens_nothing(yard):
+    truck = on_its_way(yard).enters("LAYBY-LD", at="09:02:00").reports(at="09:02:30")
+    truck.is_leaving("LAYBY-LD", last_within="09:02:30").reports(at="09:04:30")
+    yard.expect_findings(until="09:04:31")
+    assert yard.judged(until="09:04:31").next_due == clock("09:05:31")  # it may come back within
+
+
+def test_a_stay_of_exactly_the_limit_counts_from_its_beginning(yard):
+    on_its_way(yard).enters("LAYBY-LD", at="09:02:00").leaves(
+        "LAYBY-LD", at="09:03:30", last_within="09:03:00"
+    )
+    assert over(yard.finding("forbidden_zone_entry", until="09:04")) == (clock("09:02"), clock("09:03:30"))
+
+
+def test_while_still_inside_it_opens_with_the_fix_that_makes_it_a_stay(yard):
+    truck = on_its_way(yard).enters("LAYBY-LD", at="09:02:00").reports(at="09:02:30")
+    assert yard.judged(until="09:02:31").next_due == clock("09:03:00")
+    truck.reports(at="09:03:00")
+    yard.expect_findings(until="09:02:59", forbidden_zone_entry="major")  # a fix ahead of the watermark
+    assert over(yard.finding("forbidden_zone_entry", until="09:03")) == (clock("09:02"), None)
+    assert yard.judged(until="09:03").next_due is None
+
+
+def test_a_device_that_says_nothing_more_stays_once_its_next_report_is_overdue(yard):
+    on_its_way(yard).enters("LAYBY-LD", at="09:02:00").reports(at="09:02:30")
+    due = yard.judged(until="09:03:00").next_due
+    assert due == clock("09:04:00")  # the stay, and the minute after which the device should have reported
+    yard.expect_findings(until="09:03:59")
+    assert over(yard.finding("forbidden_zone_entry", until="09:04:00")) == (clock("09:02"), None)
+
+
+def test_crossing_a_lay_by_between_two_fixes_is_neither_finding_nor_undetermined(yard):
+    truck = on_its_way(yard).crosses("LAYBY-LD", at="09:00", until="09:04")
+    truck.crosses("LAYBY-LD", at="09:10", until="09:14", certain=False)
+    yard.expect_findings(until="09:15")
+
+
+def test_two_passages_are_no_stay(yard):
+    truck = on_its_way(yard)
+    for minute in ("02", "04"):
+        truck.enters("LAYBY-LD", at=f"09:{minute}:00")
+        truck.leaves("LAYBY-LD", at=f"09:{minute}:45", last_within=f"09:{minute}:40")
+    yard.expect_findings(until="09:06")
+
+
+def test_other_forbidden_zones_know_no_least_stay(yard):
+    on_its_way(yard).enters("VAULT01", at="09:02:00").leaves("VAULT01", at="09:02:20")
+    yard.expect_findings(until="09:03", forbidden_zone_entry="major")
+
+
+def test_the_goods_leave_the_truck_before_it_is_a_stay(yard):
+    on_its_way(yard).enters("LAYBY-LD", at="09:02:00").detached(at="09:02:40")
+    yard.expect_findings(until="09:07")
+    assert yard.judged(until="09:02:10").next_due is None
+
+
+def test_the_finding_names_the_least_stay(yard):
+    on_its_way(yard).enters("LAYBY-LD", at="09:02").leaves("LAYBY-LD", at="09:31")
+    assert yard.finding("forbidden_zone_entry").verdict.parameters["layby_min_stay_s"] == 60

@@ -19,7 +19,7 @@ from tracking.domain.custody.facts import (
 )
 from tracking.domain.custody.judge import windows
 from tracking.domain.custody.terms import Terms, parse
-from tracking.domain.tracks import DeviceState
+from tracking.domain.tracks import DeviceState, Standing, Track
 from tracking.store import judging
 from tracking.store.database import Connection
 from tracking.store.judging import CarriageRow, MilestoneRow, ShipmentRow, TermsRow
@@ -114,7 +114,16 @@ def _carriage(row: CarriageRow, milestones: Sequence[MilestoneRow]) -> Carriage:
         milestones=tuple(
             Milestone(m.time, m.kind, m.area, m.detail, (m.at_time, m.at_run, m.at_seq)) for m in milestones
         ),
+        leaving={} if track is None else _leaving(track),
     )
+
+
+def _leaving(track: Track) -> dict[str, datetime]:
+    return {
+        code: moment(presence.prior.time_us)
+        for code, presence in track.areas.items()
+        if presence.standing is Standing.LEAVING and presence.prior is not None
+    }
 
 
 def _since(silence: Silence) -> datetime:

@@ -7,6 +7,7 @@ terms        what a shipment is held to: legs, parsed and checked
 facts        everything a judging reads, as plain data
 course       which device speaks for the shipment, when, and where it was
 legs         when each leg began and ended: one transition table
+visits       each device's times in each zone, and how long it surely was there
 rules/       one file a family; each rule a pure function
 judge        facts -> findings, the state to show, and when to look again
 catalogue    docs/rules.md, from the rules' own docstrings

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from tracking.domain.custody.course import Stretch, course
-from tracking.domain.custody.facts import Facts
+from tracking.domain.custody.facts import Carriage, Facts
 from tracking.domain.custody.legs import Legs, fold
 
 
@@ -33,7 +33,12 @@ def open_case(facts: Facts, until: datetime) -> Case:
     facts = msgspec.structs.replace(
         facts,
         terms=tuple(sorted(facts.terms, key=lambda t: (t.valid_from, t.revision))),
-        carriages=tuple(sorted(facts.carriages, key=lambda c: (c.device, c.begins, c.role))),
+        carriages=tuple(sorted(facts.carriages, key=_place)),
     )
     stretches = course(facts.carriages)
     return Case(facts, stretches, fold(facts, stretches), until)
+
+
+def _place(carriage: Carriage) -> tuple[str, datetime, str, bool, datetime]:
+    ends = carriage.ends
+    return (carriage.device, carriage.begins, carriage.role, ends is None, ends or carriage.begins)

@@ -70,6 +70,8 @@ class Carriage(Struct, frozen=True):
             things stood when the carriage began.
         gaps: silences measured in the observations themselves, where a leg asks for more than milestones
             tell.
+        leaving: zones that its newest fixes lie outside of, too few yet for ``left``: the last fix before
+            those.
     """
 
     device: str
@@ -81,6 +83,7 @@ class Carriage(Struct, frozen=True):
     last_fix: datetime | None
     milestones: tuple[Milestone, ...]
     gaps: tuple[Silence, ...] = ()
+    leaving: Mapping[str, datetime] = {}
 
 
 class AreaRevision(Struct, frozen=True):

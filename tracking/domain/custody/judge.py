@@ -13,12 +13,12 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from tracking.domain.custody.case import open_case
+from tracking.domain.custody.case import Case, open_case
 from tracking.domain.custody.facts import Facts
 from tracking.domain.custody.intervals import earlier
 from tracking.domain.custody.legs import Legs
-from tracking.domain.custody.rules import RULES, RULES_VERSION
-from tracking.domain.custody.rules.device import GapWindow, SilenceLimits, gap_windows, next_due
+from tracking.domain.custody.rules import RULES, RULES_VERSION, device, place
+from tracking.domain.custody.rules.device import GapWindow, SilenceLimits, gap_windows
 from tracking.domain.custody.verdicts import Finding, Outcome, Verdict, finding_id
 
 DEFAULTS: Final[Mapping[str, Struct]] = {code: rule.limits for code, rule in RULES.items()}
@@ -61,7 +61,7 @@ def judge(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFA
         for verdict in sorted(verdicts, key=lambda v: (v.opened_at, v.rule, v.cause))
         for name in (finding_id(facts.shipment, verdict.rule, verdict.cause, verdict.opened_at),)
     }
-    due = next_due(case, _silence(parameters)) if facts.closed_at is None else None
+    due = _next_due(case, parameters) if facts.closed_at is None else None
     return Judgement(tuple(findings.values()), _state(case.legs, verdicts), due, RULES_VERSION)
 
 
@@ -69,6 +69,12 @@ def windows(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DE
     """What must still be measured in the observations before these facts can be judged."""
     asked = any(leg.max_silence_s is not None for revision in facts.terms for leg in revision.terms.legs)
     return gap_windows(open_case(facts, until), _silence(parameters)) if asked else []
+
+
+def _next_due(case: Case, parameters: Mapping[str, Struct]) -> datetime | None:
+    forbidden = parameters["forbidden_zone_entry"]
+    assert isinstance(forbidden, place.ForbiddenLimits)
+    return earlier(device.next_due(case, _silence(parameters)), place.next_due(case, forbidden))
 
 
 def _silence(parameters: Mapping[str, Struct]) -> SilenceLimits:

@@ -18,7 +18,7 @@ from tracking.domain.tracks.milestones import FOLD_VERSION, KINDS, Milestone
 from tracking.domain.tracks.parameters import DEFAULTS, Parameters, Profile
 from tracking.domain.tracks.refold import Refolded, Window, refold
 from tracking.domain.tracks.silence import advance, due_us
-from tracking.domain.tracks.state import BIRTH, DeviceState, Key, Track
+from tracking.domain.tracks.state import BIRTH, DeviceState, Key, Standing, Track
 
 __all__ = [
     "BIRTH",
@@ -33,6 +33,7 @@ __all__ = [
     "Parameters",
     "Profile",
     "Refolded",
+    "Standing",
     "Track",
     "Window",
     "advance",

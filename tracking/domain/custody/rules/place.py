@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from devices.observation import moment
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.course import IN, ON, Stretch
-from tracking.domain.custody.facts import FORBIDDEN_KINDS, Facts, Milestone
-from tracking.domain.custody.intervals import Interval, earlier, overlap, united
+from tracking.domain.custody.facts import FORBIDDEN_KINDS, Facts
+from tracking.domain.custody.intervals import Interval, earlier, overlap
 from tracking.domain.custody.legs import Span, corridor_of
 from tracking.domain.custody.rules.registry import rule
 from tracking.domain.custody.verdicts import Evidence, Outcome, Severity, Verdict, cite
+from tracking.domain.custody.visits import Visit, together, visits
+
+LAYBY: Final = "layby_"
+"""How the kinds of zones begin through which one drives without a halt."""
 
 
 class RouteLimits(Struct, frozen=True):
@@ -33,9 +37,11 @@ class ForbiddenLimits(Struct, frozen=True):
 
     Attributes:
         forbidden_kinds: kinds of zones that are forbidden unless the terms name the zone.
+        layby_min_stay_s: seconds in a zone of a kind ``layby_…`` that are a stay; less is driving past.
     """
 
     forbidden_kinds: tuple[str, ...] = tuple(sorted(FORBIDDEN_KINDS))
+    layby_min_stay_s: int = 60
 
 
 @rule(family="place", number="A1", code="route_deviation", severity=Severity.MAJOR, limits=RouteLimits)
@@ -150,33 +156,38 @@ def forbidden_zone_entry(case: Case, limits: ForbiddenLimits) -> Iterator[Verdic
     when any device on the goods enters it while a leg runs, or when a leg begins inside it; closes when the
     last of them leaves. Several devices in one zone are one finding.
 
+    A lay-by lies beside the road or across it, so there only a stay counts, of ``layby_min_stay_s`` or more
+    from the first fix within to the last. It opens at the entry, as soon as a fix within tells of a stay that
+    long, or the device's next report is overdue after it; while the departure awaits its confirmation,
+    nothing opens.
+
     Undetermined when the line between two sparse fixes touches the zone but the goods may have gone around
     it.
 
     Must not fire for zones that the terms name, or that lie around a zone they name; nor for bonded zones
-    within a named one; nor while no leg runs.
+    within a named one; nor while no leg runs; nor, not even undetermined, for a lay-by that lies on the way
+    between two fixes.
 
     Args:
         case: the shipment as of the watermark.
-        limits: ``forbidden_kinds``, default layby_forbidden and restricted.
+        limits: ``forbidden_kinds``, default layby_forbidden and restricted; ``layby_min_stay_s``, seconds,
+            default 60.
 
     Evidence: the milestones ``entered`` and ``left``, or ``crossed``.
     Source: closed management of customs special supervision areas (State Council decree 256, article 3);
-    designated stopping places in transit rules. The kinds are ours.
+    designated stopping places in transit rules. The kinds and the seconds are ours.
     """
-    parameters = {"forbidden_kinds": list(limits.forbidden_kinds)}
-    visits = [
-        (visit, (during[0], visit.during[1]))
-        for visit in _visits(case.facts)
-        for span in case.legs.spans
-        if (during := overlap((span.begins, span.ends), visit.during)) is not None
-        and _is_forbidden(visit.zone, during[0], case.facts, limits)
+    parameters = msgspec.to_builtins(limits)
+    counted = [
+        (visit, (begins, visit.during[1]))
+        for visit, begins, kind in _forbidden_visits(case, limits)
+        if not kind.startswith(LAYBY) or visit.stays(limits.layby_min_stay_s, begins, case.until)
     ]
-    for zone in sorted({visit.zone for visit, _ in visits}):
-        sure = _united(zone, visits, certain=True)
+    for zone in sorted({visit.zone for visit, _ in counted}):
+        sure = together(zone, counted, certain=True)
         unsure = [
             (during, cited)
-            for during, cited in _united(zone, visits, certain=False)
+            for during, cited in together(zone, counted, certain=False)
             if all(overlap(during, known) is None for known, _ in sure)
         ]
         for outcome, united_visits in ((Outcome.FINDING, sure), (Outcome.UNDETERMINED, unsure)):
@@ -196,69 +207,37 @@ def forbidden_zone_entry(case: Case, limits: ForbiddenLimits) -> Iterator[Verdic
                 )
 
 
-class _Visit(Struct, frozen=True):
-    """One device in one zone, or across it."""
-
-    device: str
-    zone: str
-    during: Interval
-    certain: bool
-    milestones: tuple[Milestone, ...]
-
-
-def _united(
-    zone: str, visits: Sequence[tuple[_Visit, Interval]], *, certain: bool
-) -> list[tuple[Interval, tuple[tuple[str, Milestone], ...]]]:
-    """The times at which any device was in a zone, with the milestones of all."""
-    return united(
-        (during, tuple((visit.device, milestone) for milestone in visit.milestones))
-        for visit, during in visits
-        if visit.zone == zone and visit.certain is certain
-    )
+def next_due(case: Case, limits: ForbiddenLimits) -> datetime | None:
+    """When a visit to a lay-by may have become a stay although nothing that is told has happened."""
+    moments = [
+        due
+        for visit, begins, kind in _forbidden_visits(case, limits)
+        if kind.startswith(LAYBY)
+        and (due := visit.next_look(limits.layby_min_stay_s, begins, case.until)) is not None
+    ]
+    return min(moments, default=None)
 
 
-def _visits(facts: Facts) -> Iterator[_Visit]:
-    """Every visit of every carrying device to every zone, within its carriage."""
-    for carriage in facts.carriages:
-        carried: Interval = (carriage.begins, carriage.ends)
-        inside: dict[str, Milestone] = {}
-        for milestone in carriage.milestones:
-            zone = milestone.area
-            if zone is None:
+def _forbidden_visits(case: Case, limits: ForbiddenLimits) -> Iterator[tuple[Visit, datetime, str]]:
+    """Each visit to a forbidden zone while a leg runs, from when on it counts, and the zone's kind."""
+    for visit in visits(case.facts):
+        for span in case.legs.spans:
+            during = overlap((span.begins, span.ends), visit.during)
+            if during is None:
                 continue
-            if milestone.kind == "entered":
-                inside.setdefault(zone, milestone)
-            elif milestone.kind == "left" and zone in inside:
-                entered = inside.pop(zone)
-                during = overlap((entered.time, milestone.time), carried)
-                if during is not None:
-                    cited = (entered, milestone) if during[1] == milestone.time else (entered,)
-                    yield _Visit(carriage.device, zone, during, True, cited)
-            elif milestone.kind == "crossed":
-                during = overlap(_crossing(milestone), carried)
-                if during is not None:
-                    certain = bool(milestone.detail.get("certain"))
-                    yield _Visit(carriage.device, zone, during, certain, (milestone,))
-        for zone, entered in inside.items():
-            during = overlap((entered.time, None), carried)
-            if during is not None:
-                yield _Visit(carriage.device, zone, during, True, (entered,))
+            kind = _forbidden_kind(visit.zone, during[0], case.facts, limits)
+            if kind is not None:
+                yield visit, during[0], kind
 
 
-def _crossing(milestone: Milestone) -> Interval:
-    """From the last fix before the zone to the first one behind it."""
-    return (moment(milestone.detail["before"][0]), moment(milestone.detail["after"][0]))
-
-
-def _is_forbidden(zone: str, at: datetime, facts: Facts, limits: ForbiddenLimits) -> bool:
-    """Whether the goods may not be in a zone under the terms that hold."""
+def _forbidden_kind(zone: str, at: datetime, facts: Facts, limits: ForbiddenLimits) -> str | None:
+    """The kind of a zone in which the goods may not be under the terms that hold; None: they may."""
     area = facts.area_at(zone, at)
     terms = facts.terms_at(at)
     if area is None or terms is None:
-        return False
+        return None
     named = terms.terms.zones()
     if zone in named or any(zone in facts.around(code, at) for code in named):
-        return False
-    if area.kind in limits.forbidden_kinds:
-        return True
-    return area.bonded and not facts.around(zone, at) & named
+        return None
+    is_forbidden = area.kind in limits.forbidden_kinds or (area.bonded and not facts.around(zone, at) & named)
+    return area.kind if is_forbidden else None

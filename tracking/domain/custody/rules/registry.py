@@ -14,7 +14,7 @@ from msgspec import Struct
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.verdicts import Severity, Verdict
 
-RULES_VERSION: Final = 1
+RULES_VERSION: Final = 2
 """Goes up with every change of what any rule says; findings carry it."""
 
 Evaluate: TypeAlias = Callable[[Case, Any], Iterator[Verdict]]
