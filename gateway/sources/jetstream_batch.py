@@ -116,7 +116,7 @@ class Assembler:
         floors, known_subject = self._floors, _known_subject
         messages: list[Message] = []
         reached: dict[int, int] = {}
-        received_us = size = 0
+        size = 0
         expected = self.delivered
         for one in pulled:
             expected += 1
@@ -126,10 +126,9 @@ class Assembler:
             floor = floors.get(partition)
             if floor is not None and (sequence := one.stream_sequence) > floor:
                 reached[partition] = sequence
-                received_us = micros(one.published)
                 payload = one.payload
                 size += len(payload)
-                messages.append(Message(topic, payload, received_us, _properties(one.headers)))
+                messages.append(Message(topic, payload, micros(one.published), _properties(one.headers)))
         self.delivered = expected
         self._read, self.read_us = pulled[-1].stream_sequence, micros(pulled[-1].published)
         if not messages:
@@ -140,7 +139,7 @@ class Assembler:
             epoch_owner=self._worker,
             advances=self._advances(reached, now_s),
             epochs=self.epochs,
-            through_us=received_us,
+            through_us=self.read_us,
             size=size,
             committed=self._settle,
         )

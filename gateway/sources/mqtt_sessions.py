@@ -110,19 +110,20 @@ class HeldSessions:
 
     async def close(self) -> None:
         """Disconnect; the sessions stay, and others may adopt them at once."""
-        for task in filter(None, [*(held.task for held in self._held.values()), self._keeper]):
+        tasks = [task for task in (*(held.task for held in self._held.values()), self._keeper) if task]
+        for task in tasks:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)  # check has told of what ended one
         for link in self.links():
             await link.disconnect()
         with contextlib.suppress(psycopg.OperationalError):  # then the leases end by themselves
             await self._leases.release()
 
     def check(self) -> None:
-        """Raise what ended the keeping of leases, if something did: a bug must not look like silence."""
-        if self._keeper is not None and self._keeper.done():
-            self._keeper.result()
+        """Raise what ended the keeping of leases or of a link: a bug must not look like silence."""
+        for task in (self._keeper, *(held.task for held in self._held.values())):
+            if task is not None and task.done() and not task.cancelled():
+                task.result()
 
     @property
     def ready(self) -> list[str]:

@@ -56,6 +56,21 @@ def in_flight(stage: MqttRig, client_id: str = "bondwatch-0") -> int:
     return log.count(f"Sending PUBLISH to {client_id}") - log.count(f"Received PUBACK from {client_id}")
 
 
+def test_a_link_that_ends_by_a_bug_ends_the_worker(stage: MqttRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_link: Link, _pattern: str) -> None:
+        raise ZeroDivisionError("ours")
+
+    async def story() -> None:
+        monkeypatch.setattr(Link, "subscribe", broken)
+        leases = SessionLeases(stage.dsn, "w1", prefix=CLIENT_PREFIX)
+        source = await MqttSource.open(Address("127.0.0.1", stage.broker.mqtt_port), leases)
+        with pytest.raises(ZeroDivisionError, match="ours"):
+            await asyncio.wait_for(source.receive(), 10)
+        await source.close()
+
+    run(story())
+
+
 def test_the_broker_sends_no_more_than_the_window_allows(stage: MqttRig, recorder: Recorder) -> None:
     async def story() -> None:
         source = await stage.source("w1", receive_max=10)

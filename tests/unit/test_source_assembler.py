@@ -59,6 +59,14 @@ def test_a_missing_number_is_a_gap() -> None:
         made.assemble([one(3, 3)], 0.0)
 
 
+def test_a_batch_reaches_as_far_as_was_read_so_that_no_swept_position_is_newer_than_its_time() -> None:
+    made = assembler({0: 0, 1: 0})
+    batch = made.assemble([one(1, 5), one(2, 6, 9)], SWEEP_S)
+    assert batch is not None
+    assert batch.advances == [Advance(0, 0, 5), Advance(1, 0, 6)]
+    assert batch.through_us == micros(START) + 6_000_000
+
+
 def test_what_is_recorded_or_is_others_is_dropped() -> None:
     made = assembler({0: 4, 1: 9})
     assert made.assemble([one(1, 4), one(2, 5, 2), one(3, 9, 1)], 0.0) is None
