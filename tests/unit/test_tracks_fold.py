@@ -213,6 +213,35 @@ def test_a_report_is_a_milestone_with_what_it_says(fact, expected):
     assert milestone.detail == {"key": [START_US, 1, 1]} | {k: v for k, v in said.items() if k != "type"}
 
 
+def test_a_seal_that_repeats_itself_is_no_news():
+    truck = Truck(LON, LAT)
+    for state in ("locked", "locked", "cut", "cut", "cut", "locked"):
+        truck.reports(Seal("ES-1", state)).reports(Seal("ES-2", "locked"))
+    told = [(milestone.kind, milestone.detail["seal"]) for milestone in truck.folded().milestones]
+    assert told == [
+        ("seal_locked", "ES-1"),
+        ("seal_locked", "ES-2"),
+        ("seal_cut", "ES-1"),
+        ("seal_locked", "ES-1"),
+    ]
+
+
+def test_an_unlocking_under_another_order_is_news():
+    truck = Truck(LON, LAT)
+    for order in ("o-1", "o-1", "o-2"):
+        truck.reports(Seal("ES-1", "unlocked", order=order))
+    assert [m.detail["order"] for m in truck.folded().milestones] == ["o-1", "o-2"]
+
+
+def test_what_seals_said_is_not_remembered_for_ever():
+    truck = Truck(LON, LAT)
+    for number in range(20):
+        truck.reports(Seal(f"ES-{number}", "locked"))
+    track = truck.folded().track
+    assert [said[0] for said in track.seals] == [f"ES-{number}" for number in range(12, 20)]
+    assert Track.decode(track.encode()) == track
+
+
 def test_other_facts_are_only_heard():
     truck = Truck(LON, LAT).reports(Seal("ES-1", "low_battery")).reports(Scan("X", "receiving"))
     truck.reports(Reading({"temperature_c": -18.0})).reports(Status())

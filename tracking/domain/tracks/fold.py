@@ -115,7 +115,7 @@ def _fold_device(
                 fix = Fix(*key, fact.lon, fact.lat, accuracy)
                 _judge_fix(work, fix, fact.speed_mps, next(located))
         elif (report := REPORTS.get(type(fact))) is not None:
-            report(observation, fact, out)
+            report(track, observation, fact, out)
     return Folded(track, out)
 
 

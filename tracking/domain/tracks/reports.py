@@ -1,4 +1,7 @@
-"""Facts that are milestones as they are: what a seal, a gate or a party to a handover reports."""
+"""Facts that are milestones by themselves: what a seal, a gate or a party to a handover reports.
+
+A seal that says again what it said last is no news; every gate passage and handover is.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from tracking.domain.tracks.milestones import (
     SEAL_UNLOCKED,
     Milestone,
 )
+from tracking.domain.tracks.state import SealSaid, Track
 
 SEAL_KINDS: Final[dict[SealState, str]] = {
     SealState.LOCKED: SEAL_LOCKED,
@@ -27,17 +31,26 @@ SEAL_KINDS: Final[dict[SealState, str]] = {
 """A low battery is the device's own business and no milestone."""
 
 
-def _of_seal(observation: Observation, seal: Seal, out: list[Milestone]) -> None:
+SEALS_REMEMBERED: Final = 8
+"""Of so many seals a track remembers what was said last: a device's own, or those that a reader meets."""
+
+
+def _of_seal(track: Track, observation: Observation, seal: Seal, out: list[Milestone]) -> None:
     kind = SEAL_KINDS.get(seal.state)
-    if kind is not None:
+    if kind is None:
+        return
+    said: SealSaid = (seal.seal, str(seal.state), seal.order)
+    if said not in track.seals:
         out.append(_milestone(observation, kind, None, seal))
+    others = tuple(other for other in track.seals if other[0] != seal.seal)
+    track.seals = (*others, said)[-SEALS_REMEMBERED:]
 
 
-def _of_gate(observation: Observation, gate: Gate, out: list[Milestone]) -> None:
+def _of_gate(_: Track, observation: Observation, gate: Gate, out: list[Milestone]) -> None:
     out.append(_milestone(observation, PASSED_GATE, gate.gate, gate))
 
 
-def _of_handover(observation: Observation, handover: Handover, out: list[Milestone]) -> None:
+def _of_handover(_: Track, observation: Observation, handover: Handover, out: list[Milestone]) -> None:
     out.append(_milestone(observation, HANDED_OVER, None, handover))
 
 
@@ -50,7 +63,7 @@ def _milestone(observation: Observation, kind: str, area: str | None, fact: Fact
     )
 
 
-REPORTS: Final[dict[type[Any], Callable[[Observation, Any, list[Milestone]], None]]] = {
+REPORTS: Final[dict[type[Any], Callable[[Track, Observation, Any, list[Milestone]], None]]] = {
     Seal: _of_seal,
     Gate: _of_gate,
     Handover: _of_handover,

@@ -17,6 +17,9 @@ from tracking.domain.tracks.ranges import Ranges
 Key: TypeAlias = tuple[int, int, int]
 """The total order of a device's observations: (time_us, run, seq)."""
 
+SealSaid: TypeAlias = tuple[str, str, str | None]
+"""What a device said of a seal: its number, its state, the unlock order."""
+
 BIRTH: Final[Key] = (-(1 << 63), -1, -1)
 """Before every observation."""
 
@@ -76,6 +79,7 @@ class Track(Struct, array_like=True):
         leaving: first of the fixes that may end the stop, ``leaving_count`` of them, and ``leaving_from``,
             the last fix before them.
         suspect: last of the fixes after an impossible jump, and ``suspect_count`` of them.
+        seals: what it said last of the seals it met last, the newest at the end.
     """
 
     heard: Key | None = None
@@ -89,6 +93,7 @@ class Track(Struct, array_like=True):
     leaving_from: Fix | None = None
     suspect: Fix | None = None
     suspect_count: int = 0
+    seals: tuple[SealSaid, ...] = ()
 
     @property
     def head(self) -> Key:
