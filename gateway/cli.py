@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "migrate": Mounted("gateway.commands.migrate", "Bring the database's schema up to date.", _RUN),
     "config": Mounted("gateway.commands.config", "Show the settings and where each comes from.", _RUN),
     "logs": Mounted("gateway.commands.logs", "Show what the processes wrote.", _RUN),
+    "park": Mounted("gateway.commands.park", "Make and list parks.", _USE),
     "device": Mounted("gateway.commands.device", "Register devices, give and revoke credentials.", _USE),
     "rejections": Mounted(
         "gateway.commands.rejections", "List, show and replay what couldn't be taken.", _USE

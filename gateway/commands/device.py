@@ -61,10 +61,9 @@ def add(
                 registered_at=now,
             )
         except registry.Unknown:
-            known = (
-                ", ".join(row["code"] for row in registry.parks(conn)) or "none yet; docs/api.md makes one"
-            )
-            raise Problem(f'no park "{park}"', f"there are: {known}") from None
+            known = ", ".join(row["code"] for row in registry.parks(conn)) or "none yet"
+            advice = f"there are: {known}; make one with bondwatch park add {park}"
+            raise Problem(f'no park "{park}"', advice) from None
         if device_id is None:
             raise Problem(
                 f"{full_name} is registered already", "bondwatch device rotate gives it a new secret"
