@@ -225,3 +225,23 @@ def test_the_pages_need_a_key_and_speak_both_languages(client: TestClient) -> No
     assert "轨迹" in page
     assert "东区" in page
     assert client.get("/shipments/NONE").status_code == 404
+
+
+def test_alerts_are_listed_by_their_last_opening_and_a_resolved_one_is_nobody_s_to_acknowledge(
+    client: TestClient, conn: Connection
+) -> None:
+    client.post("/v1/shipments", json=shipment()).raise_for_status()
+    for cause, minute in (("A", 3), ("B", 1), ("C", 2)):
+        conn.execute(
+            "insert into alerts (shipment_id, rule, cause, finding_id, severity, opened_at, raised_at)"
+            " select shipment_id, 'route_deviation', %s, %s, 'major', %s, %s from shipments",
+            (cause, cause, NOW, NOW.replace(minute=minute)),
+        )
+    page = client.get("/v1/alerts", params={"limit": 2}).json()
+    assert [alert["cause"] for alert in page["alerts"]] == ["A", "C"]
+    assert [alert["cause"] for alert in client.get(page["next"]).json()["alerts"]] == ["B"]
+    path = f"/v1/alerts/{page['alerts'][0]['alert_id']}/actions"
+    assert client.post(path, json={"action": "resolve", "by": "desk 1"}).status_code == 201
+    problem(client.post(path, json={"action": "acknowledge", "by": "desk 2"}), 409, "alert-resolved")
+    assert client.get("/v1/alerts", params={"state": "resolved"}).json()["alerts"][0]["cause"] == "A"
+    problem(client.post("/v1/alerts/999/actions", json={"action": "comment", "by": "x"}), 404, "not-found")

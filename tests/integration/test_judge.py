@@ -218,6 +218,36 @@ def test_an_alert_that_a_person_resolved_stays_resolved(court: Court) -> None:
     assert [alert[4:] for alert in court.alerts()] == [("resolved", 1)]
 
 
+def test_another_deviation_opens_the_resolved_alert_again(court: Court) -> None:
+    truck = court.truck().stands(0, 300).drives(0, 2000).drives(2000, 7000, 3000).drives(7000, 9000)
+    court.deliver(truck)
+    court.judge()
+    court.conn.execute("update alerts set state = 'resolved' where rule = 'route_deviation'")
+    court.deliver(truck.drives(9000, 14_000, 3000))
+    court.judge()
+    alerts = [alert[1:] for alert in court.alerts() if alert[1] == "route_deviation"]
+    assert alerts == [("route_deviation", "WAY", "major", "open", 2)]
+    assert court.rows("select action, by from alert_actions") == [("reopen", "judge")]
+
+
+def test_a_late_fix_that_only_dates_the_deviation_anew_neither_counts_nor_opens(court: Court) -> None:
+    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000)
+    late = [event for event in truck.events if event["time"] / 1000 - truck.events[0]["time"] / 1000 == 500]
+    court.deliver(truck, [event for event in truck.events if event not in late])
+    court.judge()
+    (before,) = court.findings()
+    court.conn.execute("update alerts set state = 'resolved'")
+    court.deliver(truck, late)
+    court.judge()
+    (after,) = court.findings()
+    assert after[5] < before[5], "the late fix is the first one off the corridor"
+    assert court.alerts() == [("S-1", "route_deviation", "WAY", "major", "resolved", 1)]
+    assert court.rows("select from alert_actions") == []
+    assert court.rows("select finding_id from alerts") == court.rows(
+        "select finding_id from findings where superseded_at is null and state = 'open'"
+    )
+
+
 def test_open_pages_hear_of_every_judging(court: Court) -> None:
     with connect(court.dsn) as listener:
         listener.execute(f"listen {CUSTODY_CHANNEL}")

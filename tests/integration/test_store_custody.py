@@ -122,8 +122,11 @@ class TestFindings:
 
 
 class TestAlerts:
-    def raise_(self, conn: Connection, shipment: int, name: str, severity: str = "minor") -> alerts.Raised:
-        return alerts.raise_alert(
+    def raise_(
+        self, conn: Connection, shipment: int, name: str, severity: str = "minor", *, opens: bool = True
+    ) -> alerts.Raised:
+        findings.replace(conn, shipment, [finding(name, severity)], recorded_at=NOON)
+        raised = alerts.raise_alert(
             conn,
             shipment_id=shipment,
             rule="route_deviation",
@@ -132,50 +135,76 @@ class TestAlerts:
             severity=severity,
             opened_at=NOON,
             raised_at=NOON,
+            opens=opens,
+            by="judge",
         )
+        self.recount(conn, name)
+        return raised
+
+    def recount(self, conn: Connection, *names: str) -> list[int]:
+        return alerts.recount(conn, names, by="judge", comment="late data", at=NOON + MINUTE)
+
+    def stand(self, conn: Connection) -> list[tuple[object, ...]]:
+        return conn.execute("select state, severity, occurrences from alerts").fetchall()
+
+    def actions(self, conn: Connection) -> list[tuple[object, ...]]:
+        found = conn.execute("select action, by, comment from alert_actions order by action_id")
+        return found.fetchall()
 
     def test_a_flood_is_one_alert_with_a_count(self, conn: Connection, shipment: int) -> None:
-        first = self.raise_(conn, shipment, "f1")
-        assert first == (first.alert_id, "new", 1)
-        assert self.raise_(conn, shipment, "f2") == (first.alert_id, "again", 2)
-        assert self.raise_(conn, shipment, "f3") == (first.alert_id, "again", 3)
+        assert [self.raise_(conn, shipment, name).news for name in ("f1", "f2", "f3")] == [
+            "new", "again", "again"
+        ]  # fmt: skip
+        assert self.stand(conn) == [("open", "minor", 3)]
 
     def test_judging_again_counts_nothing_twice(self, conn: Connection, shipment: int) -> None:
         first = self.raise_(conn, shipment, "f1")
-        assert self.raise_(conn, shipment, "f1") == (first.alert_id, "known", 1)
+        assert self.raise_(conn, shipment, "f1") == (first.alert_id, "known")
+        assert self.stand(conn) == [("open", "minor", 1)]
 
     def test_a_graver_severity_is_news_a_lesser_is_not(self, conn: Connection, shipment: int) -> None:
-        first = self.raise_(conn, shipment, "f1")
+        self.raise_(conn, shipment, "f1")
         assert self.raise_(conn, shipment, "f1", "major").news == "worse"
         assert self.raise_(conn, shipment, "f1", "minor").news == "known"
-        assert self.raise_(conn, shipment, "f2", "info").news == "again"
+        assert self.raise_(conn, shipment, "f2", "minor").news == "again"
         assert self.raise_(conn, shipment, "f3", "critical").news == "worse"
-        assert conn.execute("select severity, occurrences from alerts").fetchall() == [("critical", 3)]
-        assert first.alert_id
+        assert self.stand(conn) == [("open", "critical", 3)]
 
-    def test_after_it_is_resolved_a_new_finding_is_a_new_alert(self, conn: Connection, shipment: int) -> None:
-        first = self.raise_(conn, shipment, "f1")
+    def test_after_it_is_resolved_a_new_finding_opens_it_again(self, conn: Connection, shipment: int) -> None:
+        first = self.raise_(conn, shipment, "f1", "critical")
         conn.execute("update alerts set state = 'resolved'")
-        assert self.raise_(conn, shipment, "f1", "critical") == (first.alert_id, "known", 1)
-        second = self.raise_(conn, shipment, "f2")
-        assert second.news == "new"
-        assert second.alert_id != first.alert_id
+        assert self.raise_(conn, shipment, "f1", "critical") == (first.alert_id, "known")
+        assert self.raise_(conn, shipment, "f2", "major") == (first.alert_id, "reopened")
+        assert self.stand(conn) == [("open", "major", 2)]
+        assert self.actions(conn) == [("reopen", "judge", "another finding of this rule and cause")]
+
+    def test_a_finding_dated_anew_opens_nothing(self, conn: Connection, shipment: int) -> None:
+        self.raise_(conn, shipment, "f1")
+        conn.execute("update alerts set state = 'resolved'")
+        findings.replace(conn, shipment, [finding("f1", state="withdrawn")], recorded_at=NOON)
+        self.raise_(conn, shipment, "f2", opens=False)
+        assert self.stand(conn) == [("resolved", "minor", 1)]
+        assert self.actions(conn) == []
 
     def test_an_alert_goes_when_late_data_withdraws_all_its_findings(
         self, conn: Connection, shipment: int
     ) -> None:
-        findings.replace(conn, shipment, [finding("f1"), finding("f2")], recorded_at=NOON)
         alert_id = self.raise_(conn, shipment, "f1").alert_id
         self.raise_(conn, shipment, "f2")
 
         def withdraw(name: str) -> list[int]:
             findings.replace(conn, shipment, [finding(name, state="withdrawn")], recorded_at=NOON + MINUTE)
-            return alerts.resolve_withdrawn(conn, [name], by="judge", comment="late data", at=NOON + MINUTE)
+            return self.recount(conn, name)
 
         assert withdraw("f1") == []
+        assert self.stand(conn) == [("open", "minor", 1)]
         assert withdraw("f2") == [alert_id]
-        actions = conn.execute("select alert_id, action, by, comment, at from alert_actions").fetchall()
-        assert actions == [(alert_id, "withdraw", "judge", "late data", NOON + MINUTE)]
+        assert self.actions(conn) == [("withdraw", "judge", "late data")]
+
+    def test_a_finding_that_is_information_now_holds_no_alert(self, conn: Connection, shipment: int) -> None:
+        alert_id = self.raise_(conn, shipment, "f1", "major").alert_id
+        findings.replace(conn, shipment, [finding("f1", "info")], recorded_at=NOON)
+        assert self.recount(conn, "f1") == [alert_id]
 
 
 class TestOutbox:

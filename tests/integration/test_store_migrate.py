@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from shutil import copy
 
 import pytest
 
 from tests.support.postgres import Server
 from tracking.store.database import MIGRATION_LOCK, Connection, connect
-from tracking.store.migrate import MigrationError, migrate, pending, variant_of
+from tracking.store.migrate import MIGRATIONS, MigrationError, migrate, pending, variant_of
 
 
 @pytest.fixture
@@ -118,3 +119,26 @@ def test_it_wants_autocommit(conn: Connection) -> None:
     conn.autocommit = False
     with pytest.raises(MigrationError, match="autocommit"):
         migrate(conn)
+
+
+def test_several_alerts_of_a_cause_become_the_newest_of_them(empty: str, tmp_path: Path) -> None:
+    for file in MIGRATIONS.glob("*.sql"):
+        if file.name < "0007":
+            copy(file, tmp_path)
+    with connect(empty) as conn:
+        migrate(conn, directory=tmp_path)
+        conn.execute("insert into parks (code) values ('SIP')")
+        conn.execute("insert into shipments (park_id, number, created_at) values (1, 'S-1', now())")
+        for finding, state in (("f1", "resolved"), ("f2", "resolved"), ("f3", "open")):
+            conn.execute(
+                "insert into alerts"
+                " (shipment_id, rule, cause, finding_id, severity, state, opened_at, raised_at)"
+                " values (1, 'r', 'c', %s, 'major', %s, now(), now())",
+                (finding, state),
+            )
+        conn.execute("insert into alert_findings values ('f1', 1), ('f2', 2), ('f3', 3)")
+        conn.execute("insert into alert_actions (alert_id, action, by, at) values (1, 'resolve', 'x', now())")
+        migrate(conn)
+        assert conn.execute("select alert_id, state from alerts").fetchall() == [(3, "open")]
+        assert conn.execute("select distinct alert_id from alert_findings").fetchall() == [(3,)]
+        assert conn.execute("select alert_id, action from alert_actions").fetchall() == [(3, "resolve")]

@@ -41,6 +41,7 @@ def announce(conn: Connection, shipment: ShipmentRow, changes: Sequence[Change],
     heard = [change for change in changes if change.concerns_people]
     if not heard:
         return
+    withdrawn = [change for change in heard if change.is_withdrawn]
     news: list[str] = []
     for change in heard:
         if change.is_withdrawn:
@@ -56,12 +57,14 @@ def announce(conn: Connection, shipment: ShipmentRow, changes: Sequence[Change],
             severity=row.severity,
             opened_at=row.opened_at,
             raised_at=now,
+            opens=not any(change.is_of_the_same_event_as(gone) for gone in withdrawn),
+            by=JUDGE,
         )
         if change.is_news and raised.news == "known":
-            judging.reopen_withdrawn(conn, raised.alert_id, by=JUDGE, comment="holds after all", at=now)
+            alerts.reopen_withdrawn(conn, raised.alert_id, by=JUDGE, comment="holds after all", at=now)
         news.append(_news(shipment, raised.alert_id, row, row.state))
-    withdrawn = [change.after.finding_id for change in heard if change.is_withdrawn]
-    alerts.resolve_withdrawn(conn, withdrawn, by=JUDGE, comment="withdrawn by late data", at=now)
+    told = [change.after.finding_id for change in heard]
+    alerts.recount(conn, told, by=JUDGE, comment="withdrawn by late data", at=now)
     outbox.add(conn, [_message(shipment, change) for change in heard], created_at=now)
     with conn.cursor() as cursor:
         for payload in news:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from tracking.domain.custody.intervals import overlap
 from tracking.domain.custody.judge import Judgement
 from tracking.domain.custody.verdicts import Finding, FindingState, Outcome, Severity
 from tracking.store.findings import FindingRow
@@ -41,6 +42,13 @@ class Change(Struct, frozen=True):
     def is_withdrawn(self) -> bool:
         """Whether what was loud no longer is."""
         return is_loud(self.before) and not is_loud(self.after)
+
+    def is_of_the_same_event_as(self, withdrawn: Change) -> bool:
+        """Whether late data have only dated anew what was withdrawn: same rule and cause, and they overlap."""
+        one, other = self.after, withdrawn.after
+        return (one.rule, one.cause) == (other.rule, other.cause) and (
+            overlap((one.opened_at, one.closed_at), (other.opened_at, other.closed_at)) is not None
+        )
 
     @staticmethod
     def _heard(row: FindingRow | None) -> object:

@@ -171,11 +171,6 @@ def put_custody_state(
     )
 
 
-def reopen_withdrawn(conn: Connection, alert_id: int, *, by: str, comment: str, at: datetime) -> None:
-    """Open an alert again that late data had resolved, because its finding holds after all."""
-    conn.execute(SQL["reopen_withdrawn"], {"alert_id": alert_id, "by": by, "comment": comment, "at": at})
-
-
 def tell_custody(conn: Connection, payloads: Sequence[str]) -> None:
     """Tell open pages, when this transaction commits, whose custody has been judged anew."""
     conn.execute(SQL["tell_custody"], {"channel": CUSTODY_CHANNEL, "payloads": list(payloads)})

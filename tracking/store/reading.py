@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from psycopg.rows import dict_row
 
@@ -92,22 +92,34 @@ def terms(conn: Connection, shipment_id: int) -> Row | None:
 
 
 def alerts(
-    conn: Connection, *, state: str | None, shipment_number: str | None, after_id: int | None, limit: int
+    conn: Connection,
+    *,
+    state: str | None,
+    shipment_number: str | None,
+    after: tuple[datetime, int] | None,
+    limit: int,
 ) -> list[Row]:
-    """A page of alerts, newest first."""
-    return _rows(conn, "alerts", state=state, shipment=shipment_number, after_id=after_id, limit=limit)
+    """A page of alerts, newest first; ``after`` is (raised_at, alert_id) of the last row before it."""
+    after_at, after_id = after or (None, None)
+    page: Row = {"after_at": after_at, "after_id": after_id, "limit": limit}
+    return _rows(conn, "alerts", state=state, shipment=shipment_number, **page)
 
 
-def act_on_alert(conn: Connection, alert_id: int, action: str, by: str, comment: str, at: datetime) -> bool:
-    """Write down what a person did about an alert; False when there is no such alert."""
+def act_on_alert(
+    conn: Connection, alert_id: int, action: str, by: str, comment: str, at: datetime
+) -> Literal["done", "unknown", "resolved"]:
+    """Write down what a person did about an alert, unless there is none, or it is resolved already."""
     with conn.transaction():
-        if _row(conn, "act_on_alert", alert_id=alert_id, action=action) is None:
-            return False
+        stands = _row(conn, "act_on_alert", alert_id=alert_id, action=action)
+        if stands is None:
+            return "unknown"
+        if stands["too_late"]:
+            return "resolved"
         conn.execute(
             SQL["add_alert_action"],
             {"alert_id": alert_id, "action": action, "by": by, "comment": comment, "at": at},
         )
-    return True
+    return "done"
 
 
 def areas(

@@ -128,25 +128,6 @@ on conflict (shipment_id) do update
 set state = excluded.state, judged_through = excluded.judged_through, rules_version = excluded.rules_version,
     recorded_at = excluded.recorded_at
 
--- name: reopen_withdrawn
--- An alert that late data resolved, and whose finding holds again. One that a person resolved stays so; where a newer
--- alert of the same shipment, rule and cause is open, the finding is told there.
-with last as (
-    select action from alert_actions where alert_id = %(alert_id)s order by action_id desc limit 1
-), reopened as (
-    update alerts a set state = 'open', raised_at = %(at)s
-    from last
-    where a.alert_id = %(alert_id)s and a.state = 'resolved' and last.action = 'withdraw'
-      and not exists (
-          select from alerts other
-          where (other.shipment_id, other.rule, other.cause) = (a.shipment_id, a.rule, a.cause)
-            and other.state <> 'resolved'
-      )
-    returning a.alert_id
-)
-insert into alert_actions (alert_id, action, by, comment, at)
-select alert_id, 'reopen', %(by)s, %(comment)s, %(at)s from reopened
-
 -- name: tell_custody
 select count(pg_notify(%(channel)s, payload)) from unnest(%(payloads)s::text[]) as told (payload)
 

@@ -100,20 +100,28 @@ select revision, valid_from, body, recorded_at, recorded_by
 from terms where shipment_id = %(shipment_id)s order by revision desc limit 1;
 
 -- name: alerts
+-- Newest first: one that was opened again is as new as its opening.
 select a.alert_id, s.number as shipment, p.code as park, a.rule, a.cause, a.finding_id, a.severity, a.state,
        a.opened_at, a.raised_at, a.occurrences
 from alerts a join shipments s using (shipment_id) join parks p using (park_id)
 where (%(state)s::text is null or a.state = %(state)s)
   and (%(shipment)s::text is null or s.number = %(shipment)s)
-  and (%(after_id)s::bigint is null or a.alert_id < %(after_id)s)
-order by a.alert_id desc
+  and (%(after_at)s::timestamptz is null or (a.raised_at, a.alert_id) < (%(after_at)s, %(after_id)s))
+order by a.raised_at desc, a.alert_id desc
 limit %(limit)s;
 
 -- name: act_on_alert
-update alerts
-set state = case %(action)s when 'acknowledge' then 'acknowledged' when 'resolve' then 'resolved' else state end
-where alert_id = %(alert_id)s
-returning alert_id;
+-- Nobody takes note of an alert that is resolved: another finding would open it again.
+with stands as (
+    select alert_id, %(action)s = 'acknowledge' and state = 'resolved' as too_late
+    from alerts where alert_id = %(alert_id)s for update
+), moved as (
+    update alerts a
+    set state = case %(action)s when 'acknowledge' then 'acknowledged' when 'resolve' then 'resolved' else state end
+    from stands
+    where a.alert_id = stands.alert_id and not too_late
+)
+select too_late from stands;
 
 -- name: add_alert_action
 insert into alert_actions (alert_id, action, by, comment, at)
