@@ -78,8 +78,10 @@ def greet(home: Home) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     file = home.secret_file("api_admin_key")
     # The key itself only where a person looks: what is not a terminal may be a log that many read.
-    key = home.secret("api_admin_key") if console.is_terminal else f"in {file}"
-    console.print(f"\n[bold]Bondwatch runs.[/bold]  Page: {home.endpoints().api}   key: {key}")
+    # Behind "#" it is sent to no server and stands in no server's log; the page takes it from there.
+    api = home.endpoints().api
+    page = f"{api}/login#{home.secret('api_admin_key')}" if console.is_terminal else f"{api}   key: in {file}"
+    console.print(f"\n[bold]Bondwatch runs.[/bold]  Page: {page}")
     console.print(f"Data, logs: {home.path}")
     console.print(f"Other commands look there with {PREFIX}HOME={home.path}\n")
 
