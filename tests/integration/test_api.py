@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,8 @@ from tracking.store.database import Connection
 
 NOW = datetime(2026, 3, 10, 0, 30, tzinfo=UTC)
 KEY = "bwk_a-key-of-this-test"
+NAN = float("nan")
+LINE = [[120.8, 31.34], [121.7, 31.15]]
 SQUARE = [[[120.79, 31.33], [120.82, 31.33], [120.82, 31.35], [120.79, 31.35], [120.79, 31.33]]]
 
 
@@ -245,3 +248,86 @@ def test_alerts_are_listed_by_their_last_opening_and_a_resolved_one_is_nobody_s_
     problem(client.post(path, json={"action": "acknowledge", "by": "desk 2"}), 409, "alert-resolved")
     assert client.get("/v1/alerts", params={"state": "resolved"}).json()["alerts"][0]["cause"] == "A"
     problem(client.post("/v1/alerts/999/actions", json={"action": "comment", "by": "x"}), 404, "not-found")
+
+
+ODD_BODIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "a zone with a latitude of 120": (
+        "zones",
+        {"coordinates": [[[31, 120], [32, 120], [32, 121], [31, 120]]]},
+    ),
+    "a zone that is not a number": ("zones", {"coordinates": [[[NAN, 1], [1, 1], [1, 2], [NAN, 1]]]}),
+    "a line of one point": ("corridors", {"coordinates": [[1, 1]], "tolerance_m": 5}),
+    "a tolerance without end": ("corridors", {"coordinates": LINE, "tolerance_m": float("inf")}),
+    "a tolerance of half the earth": ("corridors", {"coordinates": LINE, "tolerance_m": 2e7}),
+    "a tolerance of true": ("corridors", {"coordinates": LINE, "tolerance_m": True}),
+    "a zone that is perhaps bonded": ("zones", {"coordinates": SQUARE, "bonded": "perhaps"}),
+    "a property that is not a number": ("zones", {"coordinates": SQUARE, "height": NAN}),
+    "a property with a NUL": ("zones", {"coordinates": SQUARE, "note": "a\0b"}),
+    "a property with half a character": ("zones", {"coordinates": SQUARE, "note": "\ud800"}),
+    "a zone since the year 1": ("zones", {"coordinates": SQUARE, "valid_from": "0001-01-01T00:00:00+14:00"}),
+    "a number with a NUL": ("shipments", shipment(number="a\0b")),
+    "a number that no address can hold": ("shipments", shipment(number="..")),
+    "a thing of blanks": ("shipments", shipment(things=["  "])),
+    "a thing with a NUL": ("shipments", shipment(things=["a\0"])),
+    "a shipment since the year 1": ("shipments", shipment(**{"from": "0001-01-01T00:00:00+14:00"})),
+    "an attachment that ends first": (
+        "attachments",
+        {"device": "SIP/T", "thing": "x", "from": "2026-03-02T00:00:00Z", "to": "2026-03-01T00:00:00Z"},
+    ),
+    "a device with a NUL": ("devices", {"park": "SIP", "code": "T", "name": "\0"}),
+}
+
+
+@pytest.mark.parametrize("name", ODD_BODIES)
+def test_what_nobody_could_use_is_refused_and_leaves_nothing(
+    client: TestClient, conn: Connection, name: str
+) -> None:
+    where, body = ODD_BODIES[name]
+    if "coordinates" in body:
+        geometry = {
+            "type": "Polygon" if where == "zones" else "LineString",
+            "coordinates": body["coordinates"],
+        }
+        more = {key: value for key, value in body.items() if key != "coordinates"}
+        body = collection(feature("ODD", "cbz" if where == "zones" else "corridor", geometry, **more))
+    before = conn.execute("select count(*) from areas").fetchone()
+    content = json.dumps(body)
+    answer = client.post(f"/v1/{where}", content=content, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert conn.execute("select count(*) from areas").fetchone() == before
+    assert client.get("/v1/zones").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/shipments?q=%00",
+        "/v1/shipments/%00",
+        "/v1/alerts?shipment=%00",
+        "/v1/zones?park=%00",
+        "/v1/zones?at=0001-01-01T00:00:00%2B14:00",
+        "/v1/devices?cursor=OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk",
+        "/?q=%00",
+    ],
+)
+def test_odd_questions_have_an_answer(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 422
+
+
+@pytest.mark.parametrize("number", ["货-1", 'a"b', "a%b", "a#b?c", "<script>", "...", ".a"])
+def test_a_number_may_be_written_with_anything_but_slashes_and_blanks(
+    client: TestClient, number: str
+) -> None:
+    made = client.post("/v1/shipments", json=shipment(number=number))
+    assert made.status_code == 201, made.text
+    path = made.headers["location"]
+    assert client.get(path).json()["number"] == number
+    assert client.get(f"{path}/trace?format=csv").status_code == 200
+    page = client.get(path.removeprefix("/v1"))
+    assert page.status_code == 200
+    assert "<script>" not in page.text.replace("<script type=", "")
+
+
+def test_readiness_counts_nothing(client: TestClient) -> None:
+    """It is asked every few seconds, by anybody."""
+    assert client.get("/health/ready").json().keys() == {"status", "version"}

@@ -2,18 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import math
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def _in_our_time(moment: datetime) -> datetime:
+    if not EARLIEST <= moment < LATEST:
+        raise ValueError("must lie between 1970 and 2200")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_our_time)]
+"""RFC 3339 with an offset, in a time in which any offset can be written."""
 
 CODE_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+NUMBER_PATTERN = r"^(\.{0,2}[^/\s\p{C}.][^/\s\p{C}]*|\.{3}[^/\s\p{C}]*)$"
+"""No slash, space or control character; and not `.` or `..`, which no address can hold."""
+
+Thing = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 Code = Annotated[str, Field(pattern=CODE_PATTERN, examples=["SIP"])]
 
 
-class Body(BaseModel):
+class Storable(BaseModel):
+    """What can be written down: no control characters, half characters or numbers that aren't any."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_stored(cls, value: Any) -> Any:
+        _check(value)
+        return value
+
+
+class Body(Storable):
     """A strict body: a misspelt field is an error, not a silence."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+def _check(value: Any) -> None:
+    if isinstance(value, dict):
+        for name, part in value.items():
+            _check(name)
+            _check(part)
+    elif isinstance(value, list):
+        for part in value:
+            _check(part)
+    elif isinstance(value, str):
+        if any((char < " " and char not in "\t\n\r") or "\ud800" <= char <= "\udfff" for char in value):
+            raise ValueError("text must hold no control characters and no halves of characters")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("numbers must be finite")
 
 
 class Park(Body):
@@ -31,7 +75,7 @@ class Geometry(BaseModel):
     coordinates: list[Any]
 
 
-class Feature(BaseModel):
+class Feature(Storable):
     """One zone or corridor. Further properties are kept."""
 
     type: Literal["Feature"]
@@ -66,19 +110,25 @@ class NewAttachment(Body):
     """A device on a thing, from a moment on."""
 
     device: str = Field(examples=["SIP/TRK-001"])
-    thing: str = Field(min_length=1, max_length=200, examples=["苏E1289K"])
+    thing: Thing = Field(examples=["苏E1289K"])
     role: Literal["primary", "secondary", "sensor", "seal"] = "primary"
-    valid_from: AwareDatetime = Field(alias="from", examples=["2026-03-10T08:00:00+08:00"])
-    valid_to: AwareDatetime | None = Field(None, alias="to")
+    valid_from: Moment = Field(alias="from", examples=["2026-03-10T08:00:00+08:00"])
+    valid_to: Moment | None = Field(None, alias="to")
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.valid_to is not None and self.valid_to <= self.valid_from:
+            raise ValueError("“to” must be later than “from”")
+        return self
 
 
 class NewShipment(Body):
     """A consignment under customs control, with its terms of custody."""
 
-    number: str = Field(min_length=1, max_length=64, pattern=r"^[^/\s]+$", examples=["SIP-2026-000123"])
+    number: str = Field(min_length=1, max_length=64, pattern=NUMBER_PATTERN, examples=["SIP-2026-000123"])
     park: Code
     reference: str = Field("", max_length=100, examples=["QD231426I000000123"])
-    things: list[str] = Field(min_length=1, max_length=1000, examples=[["BNDU1000010", "苏E1289K"]])
+    things: list[Thing] = Field(min_length=1, max_length=1000, examples=[["BNDU1000010", "苏E1289K"]])
     terms: dict[str, Any] = Field(
         examples=[
             {
@@ -94,7 +144,7 @@ class NewShipment(Body):
             }
         ]
     )
-    valid_from: AwareDatetime | None = Field(
+    valid_from: Moment | None = Field(
         None, alias="from", description="The terms hold from here on; default: now"
     )
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from psycopg import OperationalError
+from psycopg import DataError, OperationalError
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -109,6 +109,13 @@ def install(app: FastAPI) -> None:
     def on_http(_: Request, error: HTTPException) -> JSONResponse:
         name = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
         return _response(error.status_code, name, str(error.detail), {}, dict(error.headers or {}))
+
+    @app.exception_handler(DataError)
+    def on_unstorable(_: Request, __: Exception) -> JSONResponse:
+        detail = (
+            "a value can't be looked for: text with a NUL character, or a number or date out of all range"
+        )
+        return _response(422, "invalid-request", detail, {})
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(PoolTimeout)

@@ -15,8 +15,9 @@ from fastapi.templating import Jinja2Templates
 
 from tracking.api.access import COOKIE, caller_of, presented_key
 from tracking.api.context import Ctx
+from tracking.api.models import EARLIEST, LATEST
 from tracking.api.pages import decode_cursor, encode_cursor, next_link
-from tracking.api.routers.shipments import BEGINNING, END, MOST_POSITIONS
+from tracking.api.routers.shipments import MOST_POSITIONS
 from tracking.console import view
 from tracking.console.drawing import draw
 from tracking.console.i18n import Language, Words, choose
@@ -103,7 +104,7 @@ def show_shipment(request: Request, number: str, ctx: Ctx) -> Response:
         findings = reading.findings(conn, shipment_id)
         areas = reading.areas(conn, at=ctx.now() + timedelta(seconds=1))
         primary = [carrier for carrier in carrying if carrier["role"] == "primary"]
-        fixes = reading.positions(conn, primary, since=BEGINNING, until=END, limit=MOST_POSITIONS)
+        fixes = reading.positions(conn, primary, since=EARLIEST, until=LATEST, limit=MOST_POSITIONS)
     language = _language(request)
     words = Words(language)
     focus = view.areas_named(terms["body"] if terms else {})

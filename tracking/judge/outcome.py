@@ -44,7 +44,7 @@ class Change(Struct, frozen=True):
         return is_loud(self.before) and not is_loud(self.after)
 
     def is_of_the_same_event_as(self, withdrawn: Change) -> bool:
-        """Whether late data have only dated anew what was withdrawn: same rule and cause, and they overlap."""
+        """Whether late data have only dated anew what was withdrawn: same rule and cause, overlapping."""
         one, other = self.after, withdrawn.after
         return (one.rule, one.cause) == (other.rule, other.cause) and (
             overlap((one.opened_at, one.closed_at), (other.opened_at, other.closed_at)) is not None

@@ -134,11 +134,6 @@ def devices(conn: Connection, *, park: str | None, after: int | None, limit: int
     return _rows(conn, "devices", park=park, after=after, limit=limit)
 
 
-def totals(conn: Connection) -> Row:
-    """The figures of the whole system."""
-    return _rows(conn, "totals")[0]
-
-
 def _intervals(carrying: Sequence[Row]) -> Row:
     return {
         "devices": [row["device_id"] for row in carrying],

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from devices.observation import micros
 from tracking.api.access import Authorised, Caller
 from tracking.api.context import Context, Ctx
-from tracking.api.models import CODE_PATTERN, Feature, FeatureCollection
+from tracking.api.models import CODE_PATTERN, Feature, FeatureCollection, Moment
 from tracking.api.problems import Problem
 from tracking.domain.places import CORRIDOR, Area
 from tracking.judge import replan_after_place_change
@@ -25,18 +25,21 @@ GEOJSON: Final = "application/geo+json"
 OURS: Final = {"code", "kind", "park", "tolerance_m", "valid_from"}
 """Properties that are columns of ours; every other one is kept as it is."""
 
+KNOWN: Final[dict[str, type]] = {"bonded": bool, "parent": str, "name_en": str, "name_zh": str}
+"""Properties that we read ourselves, and what they must be."""
+
 _CODE: Final = re.compile(CODE_PATTERN)
-_MOMENT: Final = TypeAdapter(AwareDatetime)
+_MOMENT: Final = TypeAdapter(Moment)
 
 
 @router.get("/zones", response_class=Response, responses={200: {"content": {GEOJSON: {}}}})
-def zones(ctx: Ctx, _: Authorised, at: AwareDatetime | None = None, park: str | None = None) -> Response:
+def zones(ctx: Ctx, _: Authorised, at: Moment | None = None, park: str | None = None) -> Response:
     """The zones in force now, or at a moment."""
     return _collection(ctx, at, park, corridors=False)
 
 
 @router.get("/corridors", response_class=Response, responses={200: {"content": {GEOJSON: {}}}})
-def corridors(ctx: Ctx, _: Authorised, at: AwareDatetime | None = None, park: str | None = None) -> Response:
+def corridors(ctx: Ctx, _: Authorised, at: Moment | None = None, park: str | None = None) -> Response:
     """The corridors in force now, or at a moment."""
     return _collection(ctx, at, park, corridors=True)
 
@@ -119,10 +122,18 @@ def _area(feature: Feature, at: int, now: datetime, corridors: bool) -> tuple[Fe
         other = "/v1/corridors" if kind == CORRIDOR else "/v1/zones"
         detail = f'"{code}" is of kind {kind}: send it to {other}'
         raise Problem(422, "invalid-area", detail, pointer=f"{where}/properties/kind")
+    for name, shape in KNOWN.items():
+        if not isinstance(properties.get(name), shape | None):
+            detail = f"{name} must be {'true or false' if shape is bool else 'text'}"
+            raise Problem(422, "invalid-area", detail, pointer=f"{where}/properties/{name}")
+    tolerance_m = properties.get("tolerance_m")
+    if isinstance(tolerance_m, bool) or not isinstance(tolerance_m, int | float | None):
+        detail = "tolerance_m must be a number of metres"
+        raise Problem(422, "invalid-area", detail, pointer=f"{where}/properties/tolerance_m")
     try:
         valid_from = _MOMENT.validate_python(properties.get("valid_from", now))
     except ValidationError as error:
-        detail = "valid_from must be RFC 3339 with an offset"
+        detail = "valid_from must be RFC 3339 with an offset, between 1970 and 2200"
         raise Problem(422, "invalid-area", detail, pointer=f"{where}/properties/valid_from") from error
     try:
         area = Area.from_geojson(
@@ -131,7 +142,7 @@ def _area(feature: Feature, at: int, now: datetime, corridors: bool) -> tuple[Fe
             kind=str(kind),
             park=str(properties["park"]),
             valid_from_us=micros(valid_from),
-            tolerance_m=properties.get("tolerance_m"),
+            tolerance_m=tolerance_m,
             properties={name: value for name, value in properties.items() if name not in OURS},
         )
     except (ValueError, TypeError, IndexError) as error:

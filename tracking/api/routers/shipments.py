@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from tracking.api.access import Authorised
 from tracking.api.context import Ctx
-from tracking.api.models import NewShipment
+from tracking.api.models import EARLIEST, LATEST, Moment, NewShipment
 from tracking.api.pages import decode_cursor, encode_cursor, next_link
 from tracking.api.problems import Problem, not_found
 from tracking.api.traces import FORMATS, csv_lines, geojson
@@ -23,8 +23,7 @@ from tracking.store.database import Connection
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
 
 Format = Literal["json", "geojson", "csv"]
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-END = datetime(9999, 1, 1, tzinfo=UTC)
+LAST_MOMENT = LATEST - timedelta(seconds=1)
 MOST_POSITIONS = 200_000
 
 
@@ -88,7 +87,7 @@ def create(body: NewShipment, response: Response, ctx: Ctx, caller: Authorised) 
                 409, "shipment-exists", f'shipment "{body.number}" exists with other goods, park or terms'
             )
         response.status_code = 201 if outcome == "created" else 200
-        response.headers["Location"] = f"/v1/shipments/{body.number}"
+        response.headers["Location"] = "/v1/shipments/" + quote(body.number, safe="")
         return public(find(conn, body.number))
 
 
@@ -120,8 +119,8 @@ def trace(
     ctx: Ctx,
     _: Authorised,
     as_: Annotated[Format | None, Query(alias="format", description="Else by the Accept header")] = None,
-    since: AwareDatetime = BEGINNING,
-    until: AwareDatetime = END,
+    since: Moment = EARLIEST,
+    until: Moment = LAST_MOMENT,
 ) -> Response:
     """Where the shipment was: every position of the devices it was attached to, in event-time order."""
     wanted = as_ or _accepted(request.headers.get("accept", ""))
@@ -130,8 +129,9 @@ def trace(
         rows = reading.positions(conn, carrying, since=since, until=until, limit=MOST_POSITIONS)
     names = {carrier["device_id"]: carrier["device"] for carrier in carrying}
     if wanted == "csv":
+        name = quote(number, safe="")
         disposition = {
-            "Content-Disposition": f"attachment; filename=\"trace.csv\"; filename*=UTF-8''{number}.csv"
+            "Content-Disposition": f"attachment; filename=\"trace.csv\"; filename*=UTF-8''{name}.csv"
         }
         return StreamingResponse(csv_lines(rows, names), media_type=FORMATS["csv"], headers=disposition)
     if wanted == "geojson":

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import shapely
+import shapely.errors
 from msgspec import Struct
 from shapely.geometry import LineString, MultiPolygon, Polygon, shape
 
 CORRIDOR: Final = "corridor"
 """The kind of an area that is a line with a tolerance; every other kind is a zone."""
+
+MOST_TOLERANCE_M: Final = 200_000.0
+"""Wider than any route; a corridor that contains everything says nothing."""
 
 _MAX_SPAN_DEG: Final = 180.0
 
@@ -54,12 +58,16 @@ class Area(Struct, frozen=True):
             raise ValueError(f"{self.code}: a corridor has a line, every other kind a polygon")
         if (self.line is not None) != (self.tolerance_m is not None) or (self.tolerance_m or 0) < 0:
             raise ValueError(f"{self.code}: a corridor needs a tolerance in metres, a zone has none")
+        if self.tolerance_m is not None and not self.tolerance_m <= MOST_TOLERANCE_M:
+            raise ValueError(f"{self.code}: the tolerance must be a number up to {MOST_TOLERANCE_M:g} m")
         if self.valid_to_us is not None and self.valid_to_us <= self.valid_from_us:
             raise ValueError(f"{self.code}: valid_to must lie after valid_from")
         geometry = self.geometry
         if geometry.is_empty or not geometry.is_valid:
             raise ValueError(f"{self.code}: {shapely.is_valid_reason(geometry)}")
-        west, _south, east, _north = geometry.bounds
+        west, south, east, north = geometry.bounds
+        if not (west >= -180.0 and east <= 180.0 and south >= -90.0 and north <= 90.0):
+            raise ValueError(f"{self.code}: longitude first, from -180 to 180, then latitude, from -90 to 90")
         if east - west > _MAX_SPAN_DEG:
             raise ValueError(f"{self.code}: crosses the 180th meridian; draw it as two areas")
 
@@ -96,7 +104,10 @@ class Area(Struct, frozen=True):
         Raises:
             ValueError: for any other geometry, or one that can't be judged.
         """
-        drawn = shape(geometry)
+        try:
+            drawn = shape(geometry)
+        except shapely.errors.ShapelyError as error:
+            raise ValueError(f"{code}: {error}") from error
         if not isinstance(drawn, Polygon | MultiPolygon | LineString):
             raise ValueError(f"{code}: a {drawn.geom_type} is neither a zone nor a corridor")  # noqa: TRY004 - a value of the wire
         is_line = isinstance(drawn, LineString)

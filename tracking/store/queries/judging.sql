@@ -116,7 +116,7 @@ select revision from reference_state
 -- name: area_revisions
 -- What areas are, without where they are. A revision without geometry says that the area has ended.
 select
-    a.code, a.kind, coalesce((r.properties ->> 'bonded')::bool, false), r.properties ->> 'parent', r.revision,
+    a.code, a.kind, coalesce(r.properties -> 'bonded' = 'true', false), r.properties ->> 'parent', r.revision,
     r.valid_from, r.valid_to
 from area_revisions r join areas a using (area_id)
 where r.geometry is not null and (r.valid_to is null or r.valid_to > r.valid_from)

@@ -10,7 +10,7 @@ limit %(limit)s;
 
 -- name: search_shipments
 -- By the beginning of the number, the reference, or the label or URI of one of its things. Each branch has its
--- own index; a prefix is what people have in hand.
+-- own index; a prefix is what people have in hand. One so short that it fits over 1,000 finds some of them, not the newest.
 with hits as (
     (select shipment_id from shipments where upper(number) like %(prefix)s limit 1000)
     union
@@ -147,11 +147,3 @@ where (%(park)s::text is null or p.code = %(park)s)
   and (%(after)s::bigint is null or d.device_id > %(after)s)
 order by d.device_id
 limit %(limit)s;
-
--- name: totals
--- The figures of the health page, from the planner's statistics where an exact count would read every row.
-select (select count(*) from shipments) as shipments,
-       (select count(*) from alerts where state = 'open') as open_alerts,
-       (select count(*) from rejections) as rejections,
-       (select count(*) from devices where revoked_at is null) as devices,
-       (select coalesce(sum(events), 0) from batches) as recorded;
