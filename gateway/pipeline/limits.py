@@ -6,6 +6,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from tracking.domain.tracks import SILENCE_GRACE_US, SNAPSHOT_EVERY
+
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 DAY: Final = 24 * 60 * MINUTE
@@ -31,8 +33,8 @@ class Limits(Struct, frozen=True):
     late_batch_us: int = 15 * MINUTE
     floor_us: int = 400 * DAY
     late_window_us: int = 30 * DAY
-    silence_grace_us: int = 10 * SECOND
-    snapshot_every: int = 1000
+    silence_grace_us: int = SILENCE_GRACE_US
+    snapshot_every: int = SNAPSHOT_EVERY
 
 
 LIMITS: Final = Limits()

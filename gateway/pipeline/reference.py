@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from devices.observation import Datum, micros
 from devices.topics import EVENTS, ROOT
-from tracking.domain.places import Area, PlaceIndex
+from tracking.domain.places import PlaceIndex
 from tracking.domain.tracks import Profile
 from tracking.store import record, registry
 from tracking.store.database import Connection
@@ -52,20 +52,7 @@ def read_reference(conn: Connection) -> Reference:
         revision = record.hold_reference(conn)
         # The names are good, the table has checked them: there may be a hundred thousand to put into topics.
         devices = {f"{ROOT}/{row.name}/{EVENTS}": _device(row, profiles) for row in record.devices(conn)}
-        areas = [
-            Area.from_geojson(
-                row["geometry"],
-                code=row["code"],
-                kind=row["kind"],
-                park=row["park"],
-                valid_from_us=micros(row["valid_from"]),
-                valid_to_us=None if row["valid_to"] is None else micros(row["valid_to"]),
-                tolerance_m=row["tolerance_m"],
-                properties=row["properties"],
-                revision=row["revision"],
-            )
-            for row in registry.all_areas(conn)
-        ]
+        areas = registry.all_areas(conn)
     return Reference(revision, devices, PlaceIndex(areas, revision))
 
 

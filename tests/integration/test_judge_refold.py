@@ -13,7 +13,9 @@ from tests.support.postgres import Server
 from tests.support.recording import at
 from tests.support.traces import moved
 from tracking.domain.tracks import DeviceState
-from tracking.judge import refold_progress, replan_after_place_change
+from tracking.judge import refold_progress, refolding, replan_after_place_change
+from tracking.store import registry
+from tracking.store.database import connect
 
 
 @pytest.fixture
@@ -151,3 +153,27 @@ def test_a_device_known_from_before_its_carriage_stands_where_it_stood(courts: A
     )
     assert state["state"] == "running"
     assert MOVE["corridor"] in state["areas"]
+
+
+def test_an_editor_of_places_does_not_wait_for_a_re_fold(
+    courts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for the reference lock keeps every batch waiting behind it."""
+    court = courts()
+    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000)
+    court.deliver(truck, truck.events[::2])
+    court.deliver(truck, truck.events[1::2])
+    folded = refolding.refold
+
+    def edited_meanwhile(*args: object, **more: object) -> object:
+        with connect(court.dsn) as editor, editor.transaction():
+            editor.execute("set local lock_timeout = '2s'")
+            registry.lock_reference(editor)
+            replan_after_place_change(editor, at(0))
+        monkeypatch.undo()
+        return folded(*args, **more)
+
+    monkeypatch.setattr(refolding, "refold", edited_meanwhile)
+    court.judge()
+    assert court.rows("select from work where kind = 'refold'") == []
+    court.expect_findings(route_deviation=("major", "open"))

@@ -9,13 +9,14 @@ ends the silence arms it anew.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from devices.observation import micros, moment
 from tracking.domain.tracks import (
     DEFAULTS,
     FOLD_VERSION,
+    SILENCE_GRACE_US,
     DeviceState,
     Milestone,
     Parameters,
@@ -27,10 +28,6 @@ from tracking.store import judging, record, work
 from tracking.store.database import WORK_CHANNEL, Connection, notify
 from tracking.store.record import MilestoneRow, WorkRow
 from tracking.store.work import Work, WorkKind
-
-SILENCE_GRACE: Final = timedelta(seconds=10)
-"""A device's silence is looked at this long after its limit has passed: most late reports are seconds late.
-"""
 
 
 class Passing:
@@ -79,7 +76,7 @@ def next_look(state: DeviceState, profile: Profile, params: Parameters) -> datet
     """When to look at a device again; notes in its state whether a row stands for that."""
     due = due_us(state.track, profile, params)
     state.due_armed = due is not None
-    return None if due is None else moment(due) + SILENCE_GRACE
+    return None if due is None else moment(due + SILENCE_GRACE_US)
 
 
 def tell(conn: Connection, told: list[tuple[int, Milestone]], now: datetime) -> None:

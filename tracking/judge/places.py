@@ -7,10 +7,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from devices.observation import micros
 from tracking.domain.custody.facts import AreaRevision
-from tracking.domain.places import Area, PlaceIndex
-from tracking.store import judging, record, registry
+from tracking.domain.places import PlaceIndex
+from tracking.store import judging, registry
 from tracking.store.database import Connection
 
 
@@ -49,11 +48,16 @@ class Places:
     def __init__(self) -> None:
         self._index: PlaceIndex | None = None
 
-    def held(self, conn: Connection) -> PlaceIndex:
-        """The index of the revision that stays in force until this transaction ends: editors wait for it."""
-        revision = record.hold_reference(conn)
+    def current(self, conn: Connection) -> PlaceIndex:
+        """The index of the newest revision.
+
+        Nothing is held: an editor that waited for a long re-fold would keep every batch waiting behind it. An
+        edit that commits meanwhile has left a re-fold of its own, which waits for the device's row; so ask
+        after that is locked.
+        """
+        revision = judging.reference_revision(conn)
         if self._index is None or self._index.revision != revision:
-            self._index = PlaceIndex([_area(row) for row in registry.all_areas(conn)], revision)
+            self._index = PlaceIndex(registry.all_areas(conn), revision)
         return self._index
 
 
@@ -75,17 +79,3 @@ def replan_after_place_change(conn: Connection, changed_from: datetime) -> int:
 def refold_progress(conn: Connection) -> Progress:
     """How many devices still wait to be folded again."""
     return Progress(judging.refolds_waiting(conn))
-
-
-def _area(row: registry.Row) -> Area:
-    return Area.from_geojson(
-        row["geometry"],
-        code=row["code"],
-        kind=row["kind"],
-        park=row["park"],
-        valid_from_us=micros(row["valid_from"]),
-        valid_to_us=None if row["valid_to"] is None else micros(row["valid_to"]),
-        tolerance_m=row["tolerance_m"],
-        properties=row["properties"],
-        revision=row["revision"],
-    )

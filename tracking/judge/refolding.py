@@ -20,6 +20,7 @@ from devices.codecs import CODECS, BadEvent
 from devices.observation import Datum, Observation, micros
 from tracking.domain.tracks import (
     DEFAULTS,
+    SNAPSHOT_EVERY,
     DeviceState,
     Key,
     Milestone,
@@ -38,9 +39,6 @@ from tracking.store.judging import ProfileRow
 from tracking.store.observations import END, Stored
 from tracking.store.record import SnapshotRow
 from tracking.store.work import Work, WorkKind
-
-SNAPSHOT_EVERY: Final = 1000
-"""Observations after which a long window gets a snapshot of its own; the same as the record's."""
 
 
 class Undecodable(Exception):
@@ -73,11 +71,11 @@ class Refolding:
         self, conn: Connection, taken: Sequence[Work], watermark: datetime | None, now: datetime
     ) -> None:
         device_id = taken[0].key
-        index = self._places.held(conn)
         (device,) = judging.device_profiles(conn, [device_id])
         stored = record.lock_states(conn, [device_id]).get(device_id)
         if stored is None:
             return
+        index = self._places.current(conn)  # after the lock: an edit from here on folds again after us
         state = DeviceState.decode(stored)
         profile = Profile(device.expected_every_s)
         changed_from = min(row.changed_from for row in taken)

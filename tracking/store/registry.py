@@ -15,6 +15,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from devices.identifiers import Thing, parse_thing
+from devices.observation import micros
+from tracking.domain.places import Area
 from tracking.store.database import REFERENCE_LOCK, WORK_CHANNEL, Connection, notify, queries
 
 Row: TypeAlias = dict[str, Any]
@@ -132,9 +134,22 @@ def put_area(
     return "revised" if newest else "created"
 
 
-def all_areas(conn: Connection) -> list[Row]:
-    """Every revision of every area, its geometry as GeoJSON: what the spatial index is built from."""
-    return rows(conn, "all_areas")
+def all_areas(conn: Connection) -> list[Area]:
+    """Every revision of every area: what the spatial index is built from."""
+    return [
+        Area.from_geojson(
+            row["geometry"],
+            code=row["code"],
+            kind=row["kind"],
+            park=row["park"],
+            valid_from_us=micros(row["valid_from"]),
+            valid_to_us=None if row["valid_to"] is None else micros(row["valid_to"]),
+            tolerance_m=row["tolerance_m"],
+            properties=row["properties"],
+            revision=row["revision"],
+        )
+        for row in rows(conn, "all_areas")
+    ]
 
 
 def area_kinds(conn: Connection) -> dict[str, str]:

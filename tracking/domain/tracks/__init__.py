@@ -15,7 +15,7 @@
 
 from tracking.domain.tracks.fold import DeviceEvents, Folded, fold_batch
 from tracking.domain.tracks.milestones import FOLD_VERSION, KINDS, Milestone
-from tracking.domain.tracks.parameters import DEFAULTS, Parameters, Profile
+from tracking.domain.tracks.parameters import DEFAULTS, SILENCE_GRACE_US, SNAPSHOT_EVERY, Parameters, Profile
 from tracking.domain.tracks.refold import Refolded, Window, refold
 from tracking.domain.tracks.silence import advance, due_us
 from tracking.domain.tracks.state import BIRTH, DeviceState, Key, Standing, Track
@@ -25,6 +25,8 @@ __all__ = [
     "DEFAULTS",
     "FOLD_VERSION",
     "KINDS",
+    "SILENCE_GRACE_US",
+    "SNAPSHOT_EVERY",
     "DeviceEvents",
     "DeviceState",
     "Folded",

@@ -11,6 +11,12 @@ from msgspec import Struct
 
 from tracking.domain.places import REACH_M
 
+SNAPSHOT_EVERY: Final = 1000
+"""Observations of a device from one snapshot of its track to the next: where late ones go back to [P]."""
+
+SILENCE_GRACE_US: Final = 10_000_000
+"""A silence is looked at this long after its limit has passed: most late reports are seconds late [P]."""
+
 
 class Parameters(Struct, frozen=True):
     """Thresholds that turn fixes into verdicts.
