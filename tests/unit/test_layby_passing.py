@@ -101,7 +101,7 @@ def test_who_drives_past_is_never_found(places: PlaceIndex, kmh: float, slope: f
 def test_many_who_drive_past_are_within_for_two_fixes(places: PlaceIndex) -> None:
     """Else the test above would say nothing."""
     dice = random.Random(7)
-    work = [DeviceEvents(Track(), PROFILE, drive(places, dice, 50, 0.0)) for _ in range(20)]
+    work = [DeviceEvents(Track(), PROFILE, drive(places, dice, 40, 0.0)) for _ in range(20)]
     told = [{milestone.kind for milestone in folded.milestones} for folded in fold_batch(work, places)]
     assert sum("entered" in kinds for kinds in told) > 5
 
