@@ -11,9 +11,9 @@ import pytest
 from devices.observation import Observation, Position, moment
 from tests.support.rows import NOON_US, SECOND_US
 from tests.support.traces import moved
-from tests.support.yard import PVG_TO_SIP, AreaRevision
+from tests.support.yard import PVG_TO_SIP
 from tracking.domain.custody import terms
-from tracking.domain.custody.facts import Carriage, Facts, Milestone, TermsRevision
+from tracking.domain.custody.facts import AreaRevision, Carriage, Facts, Milestone, TermsRevision
 from tracking.domain.custody.judge import judge
 from tracking.domain.places import Area, PlaceIndex
 from tracking.domain.tracks import DeviceEvents, Profile, Standing, Track, fold_batch
