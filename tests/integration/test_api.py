@@ -12,6 +12,8 @@ from fastapi.testclient import TestClient
 
 from tracking.api.access import key_hash
 from tracking.api.app import create_app
+from tracking.api.live import Event
+from tracking.api.routers.stream import Concern
 from tracking.console import pages
 from tracking.store import registry
 from tracking.store.database import Connection
@@ -201,6 +203,21 @@ def test_the_openapi_document_has_examples_and_no_route_without_words(client: Te
         if not operation.get("description")
     ]
     assert silent == []
+
+
+def test_a_device_attached_while_a_page_is_open_is_heard_after_the_next_judging(client: TestClient) -> None:
+    client.post("/v1/shipments", json=shipment())
+    client.post("/v1/devices", json={"park": "SIP", "code": "TRK-1"})
+    concern = Concern(client.app.state.context, "SIP-1", None)
+    concern.refresh()
+    position = Event("position", {"device": "SIP/TRK-1", "park": "SIP"})
+    assert not concern.wants(position)
+    body = {"device": "SIP/TRK-1", "thing": "苏E1289K", "from": "2026-03-10T08:00:00+08:00"}
+    client.post("/v1/attachments", json=body).raise_for_status()
+    concern.refresh()
+    assert concern.wants(position)
+    assert not concern.wants(Event("alert", {"shipment": "SIP-2"}))
+    assert not Concern(client.app.state.context, None, "KS").wants(position)
 
 
 def test_an_empty_trace_in_every_format(client: TestClient) -> None:

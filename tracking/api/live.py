@@ -102,8 +102,11 @@ def position(
 
 
 def events_of(channel: str, payload: str) -> list[Event]:
-    """What a notification says, one event a thing."""
-    body = msgspec.json.decode(payload) if payload else {}
-    if channel == "bw_positions":
-        return [Event("position", position(*row)) for row in body["positions"]]
+    """What a notification says, one event a thing. One that can't be read says: read everything anew."""
+    try:
+        body = msgspec.json.decode(payload or "{}", type=dict)
+        if channel == "bw_positions":
+            return [Event("position", position(*row)) for row in body["positions"]]
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return [Event("custody", {"reload": True})]
     return [Event(channel.removeprefix("bw_").removesuffix("s"), body)]

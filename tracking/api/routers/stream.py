@@ -6,7 +6,7 @@ Source: HTML Living Standard, section 9.2, server-sent events.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
@@ -25,24 +25,41 @@ router = APIRouter(prefix="/v1/stream", tags=["stream"])
 HEARTBEAT_S: Final = 15.0
 
 
-def _wanted(ctx: Context, shipment: str | None, park: str | None) -> Callable[[Event], bool]:
-    """What a stream lets through: of a shipment, its primary devices of now and what changes its custody."""
-    if shipment is None:
-        return lambda event: park is None or event.body.get("park", park) == park
-    with ctx.pool.connection() as conn:
-        carrying = reading.carriers(conn, find(conn, shipment)["shipment_id"])
-    devices = {
-        carrier["device"]
-        for carrier in carrying
-        if carrier["valid_to"] is None and carrier["role"] == "primary"
-    }
+class Concern:
+    """What a stream lets through: everything, a park's, or a shipment's with the positions of its devices.
 
-    def wants(event: Event) -> bool:
+    Which devices speak for a shipment is read again whenever its custody was judged: attachments change.
+    """
+
+    def __init__(self, ctx: Context, shipment: str | None, park: str | None) -> None:
+        self._ctx = ctx
+        self._shipment = shipment
+        self._park = park
+        self._devices: frozenset[str] = frozenset()
+
+    def refresh(self) -> None:
+        """Read the devices that speak for the shipment now. Blocks on the database.
+
+        Raises:
+            Problem: there is no such shipment.
+        """
+        if self._shipment is None:
+            return
+        with self._ctx.pool.connection() as conn:
+            carrying = reading.carriers(conn, find(conn, self._shipment)["shipment_id"])
+        self._devices = frozenset(
+            carrier["device"]
+            for carrier in carrying
+            if carrier["valid_to"] is None and carrier["role"] == "primary"
+        )
+
+    def wants(self, event: Event) -> bool:
+        """Whether an event concerns this stream."""
+        if self._shipment is None:
+            return self._park is None or event.body.get("park", self._park) == self._park
         if event.name == "position":
-            return event.body.get("device") in devices
-        return bool(event.body.get("shipment", shipment) == shipment)
-
-    return wants
+            return event.body.get("device") in self._devices
+        return bool(event.body.get("shipment", self._shipment) == self._shipment)
 
 
 @router.get("", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
@@ -50,10 +67,11 @@ async def stream(
     request: Request, ctx: Ctx, _: Authorised, shipment: str | None = None, park: str | None = None
 ) -> StreamingResponse:
     """Events ``position``, ``alert`` and ``custody``; of one shipment, of one park, or all."""
-    wants = await run_in_threadpool(_wanted, ctx, shipment, park)
+    concern = Concern(ctx, shipment, park)
+    await run_in_threadpool(concern.refresh)
 
     async def lines() -> AsyncIterator[bytes]:
-        async with ctx.hub.reader(wants) as reader:
+        async with ctx.hub.reader(concern.wants) as reader:
             yield b"retry: 2000\n\n"
             while not await request.is_disconnected():
                 try:
@@ -61,6 +79,8 @@ async def stream(
                 except TimeoutError:
                     yield b": still here\n\n"
                     continue
+                if event.name == "custody":
+                    await run_in_threadpool(concern.refresh)
                 yield b"event: %s\ndata: %s\n\n" % (event.name.encode(), msgspec.json.encode(event.body))
 
     return StreamingResponse(
