@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "rejections": Mounted(
         "gateway.commands.rejections", "List, show and replay what couldn't be taken.", _USE
     ),
+    "verify": Mounted("gateway.commands.verify", "Verify what is recorded and what is derived.", _USE),
     "gateway": Mounted("gateway.commands.gateway", "The recording worker.", _PARTS),
     "judge": Mounted("gateway.commands.judge", "The judging worker, with relay and upkeep.", _PARTS),
     "api": Mounted("gateway.commands.api", "The HTTP API and the pages.", _PARTS),

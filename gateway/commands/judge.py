@@ -1,8 +1,8 @@
 """``bondwatch judge``: one judging process, from its settings to its end.
 
-Four threads, each with a connection of its own: shipments and due moments; re-folds, so that a long one
-holds nothing up; the relay of alerts and commands; upkeep. One that ends takes the process with it, and the
-supervisor starts it again. Any number of such processes may run.
+Five threads, each with a connection of its own: shipments and due moments; re-folds, so that a long one
+holds nothing up; the relay of alerts and commands; upkeep; the log and its checkpoints. One that ends takes
+the process with it, and the supervisor starts it again. Any number of such processes may run.
 """
 
 from __future__ import annotations
@@ -12,21 +12,29 @@ import signal
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Final
 
 import structlog
 import typer
 
 from gateway import process
 from gateway.embedded import addresses
+from gateway.embedded.home import Home
 from gateway.problem import Problem
 from gateway.settings import Settings
-from tracking.judge import loop, upkeep
+from tracking.domain.ledger.checkpoint import Signer
+from tracking.judge import checkpoints, loop, upkeep
+from tracking.judge.checkpoints import Checkpointer
 from tracking.judge.judging import Judging
 from tracking.judge.passing import Passing
 from tracking.judge.refolding import Refolding
 from tracking.judge.relay import Broker, relay
 from tracking.store.database import Connection, connect
+
+SIGNING_KEY: Final = "log_signing_key"
+SEED_BYTES: Final = 32
 
 app = typer.Typer()
 log = structlog.get_logger()
@@ -44,6 +52,8 @@ def judge() -> None:
     def open_connection() -> Connection:
         return connect(addresses.database_dsn(settings), application=f"bondwatch-{running.name}")
 
+    home = Home(settings.home).prepare()
+    checkpointer = Checkpointer(Signer(signing_seed(home)), home.checkpoints)
     failed = run_together(
         stop,
         {
@@ -53,6 +63,7 @@ def judge() -> None:
             "refolding": lambda: loop.run(open_connection, [Refolding()], stop, utc_now),
             "relay": lambda: asyncio.run(relay(open_connection, lambda: broker(settings), stop, utc_now)),
             "upkeep": lambda: upkeep.run(open_connection, stop, utc_now),
+            "log": lambda: checkpoints.run(open_connection, checkpointer, stop, utc_now),
         },
     )
     if failed:
@@ -85,6 +96,22 @@ def run_together(stop: threading.Event, parts: dict[str, Callable[[], None]]) ->
         for thread in threads:
             thread.join(0.2)
     return failed
+
+
+def signing_seed(home: Home) -> bytes:
+    """The secret bytes of the key that signs the log's checkpoints.
+
+    Raises:
+        Problem: the file doesn't hold a key.
+    """
+    with suppress(ValueError):
+        seed = bytes.fromhex(home.secret(SIGNING_KEY))
+        if len(seed) == SEED_BYTES:
+            return seed
+    raise Problem(
+        f"{home.secret_file(SIGNING_KEY)} isn't a key",
+        "it must hold 32 bytes in hexadecimal; see docs/log.md",
+    )
 
 
 def broker(settings: Settings) -> Broker:

@@ -3,6 +3,7 @@
 secrets/            0700; one file a secret, 0600, generated at the first start
 nats/  postgres/    what the broker and the database keep
 logs/               what each process wrote
+checkpoints/        signed heads of the log, for anyone to keep
 run/lock            held (flock) while an instance runs; names its pid
 run/endpoints.json  addresses and pids of the running parts, no secrets
 """
@@ -34,6 +35,11 @@ def _account_seed() -> str:
     return str(nkeys.encode_seed(raw, nkeys.PREFIX_BYTE_ACCOUNT).decode())
 
 
+def _signing_key() -> str:
+    """The 32 secret bytes of an Ed25519 key, in hexadecimal."""
+    return secrets.token_hex(32)
+
+
 def _api_key() -> str:
     """256 bits; the prefix lets secret scanners recognise a leaked one."""
     return "bwk_" + secrets.token_urlsafe(32)
@@ -47,6 +53,7 @@ SECRETS: Final[Mapping[str, Callable[[], str]]] = {
     "nats_judge_password": _password,  # NATS and MQTT user of the judge (outbox relay)
     "nats_doctor_password": _password,  # NATS user that may only look
     "nats_issuer_seed": _account_seed,  # signs the auth callout's answers
+    "log_signing_key": _signing_key,  # Ed25519: signs the log's checkpoints
     "api_admin_key": _api_key,  # the first key of the HTTP API
 }
 
@@ -89,6 +96,7 @@ class Home:
         self.nats = path / "nats"
         self.postgres = path / "postgres"
         self.logs = path / "logs"
+        self.checkpoints = path / "checkpoints"
         self.run = path / "run"
         self._lock: int | None = None
 

@@ -6,19 +6,14 @@ One loop, because it runs for every event of every batch.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any, Final
-
-from devices.identifiers import parse_thing
-from devices.observation import Gate, Handover, Position, Reading, Scan, Seal
+from devices.observation import Position, Reading
 from gateway.pipeline.load import Load
+from tracking.domain.things.subject import subject, thing_uri
 from tracking.store.kinds import FACT_NUMBERS
 from tracking.store.observations import ObservationColumns, ReadingColumns
 
 EventId = tuple[int, str, int, int]
 """Device, id, number, time in microseconds: what ``event_ids`` remembers."""
-
-_THINGS_KNOWN: Final = 1 << 16
 
 
 def columns(load: Load) -> tuple[ObservationColumns, ReadingColumns, list[EventId]]:
@@ -59,24 +54,3 @@ def columns(load: Load) -> tuple[ObservationColumns, ReadingColumns, list[EventI
                 ids.append((device_id, event.id, event.seq, event.time_us))
     rows.leaf.extend(range(len(times)))
     return rows, readings, ids
-
-
-def subject(fact: Any) -> str | None:
-    """The thing that a fact itself names, as a URI; None where the attachment decides."""
-    match fact:
-        case Scan(code=text) | Reading(thing=str(text)) | Seal(thing=str(text)):
-            return thing_uri(text)
-        case Gate(plate=str(text)):
-            return thing_uri(text)
-        case Handover(thing=str(text)) | Handover(code=str(text)):
-            return thing_uri(text)
-    return None
-
-
-@lru_cache(maxsize=_THINGS_KNOWN)
-def thing_uri(text: str) -> str | None:
-    """The URI of what a text names; None when it names nothing."""
-    try:
-        return parse_thing(text).uri
-    except ValueError:
-        return None

@@ -41,3 +41,5 @@ OUTBOX_SENT: Final = Counter("bondwatch_outbox_sent_total", "Messages that the b
 COMMANDS_ASKED: Final = Counter(
     "bondwatch_judge_commands_total", "Commands left for devices, by command.", ["command"]
 )
+LEAVES: Final = Counter("bondwatch_log_leaves_total", "Leaves that this process has appended to the log.")
+LOG_SIZE: Final = Gauge("bondwatch_log_size", "Leaves under the newest checkpoint that this process signed.")

@@ -10,9 +10,9 @@ reference implementation of RFC 6962, whose tree is the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 EMPTY_ROOT: Final = sha256(b"").digest()
 """The root of a tree without leaves."""
@@ -31,14 +31,21 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 def root(leaves: Iterable[bytes]) -> bytes:
     """The Merkle tree hash over the leaves' bytes, in order.
 
-    Level by level from below: pairs are hashed together and an odd last one moves up unchanged, which gives
-    the same tree as the RFC's recursive split at the largest power of two.
-
     Returns:
         32 bytes; ``EMPTY_ROOT`` when there is no leaf.
     """
     hash_bytes = sha256
-    level = [hash_bytes(b"\x00" + leaf).digest() for leaf in leaves]
+    return root_of_hashes([hash_bytes(b"\x00" + leaf).digest() for leaf in leaves])
+
+
+def root_of_hashes(hashes: Sequence[bytes]) -> bytes:
+    """The Merkle tree hash over leaves that are hashed already.
+
+    Level by level from below: pairs are hashed together and an odd last one moves up unchanged, which gives
+    the same tree as the RFC's recursive split at the largest power of two.
+    """
+    hash_bytes = sha256
+    level = hashes
     if not level:
         return EMPTY_ROOT
     while len(level) > 1:
@@ -48,3 +55,50 @@ def root(leaves: Iterable[bytes]) -> bytes:
         if odd is not None:
             level.append(odd)
     return level[0]
+
+
+class Node(NamedTuple):
+    """A full subtree: the ``position``-th of its level, over 2 to the ``level`` leaves."""
+
+    level: int
+    position: int
+    hash: bytes
+
+
+class Frontier:
+    """The right edge of a tree: all that is needed to append to it, and to know its root.
+
+    It holds the roots of the full subtrees that the tree is made of, largest first: one for each one in the
+    binary form of its size.
+
+    Args:
+        size: leaves so far.
+        nodes: what ``nodes`` said of them.
+    """
+
+    def __init__(self, size: int = 0, nodes: Sequence[bytes] = ()) -> None:
+        if len(nodes) != size.bit_count():
+            raise ValueError(f"{len(nodes)} nodes can't be the frontier of {size} leaves")
+        self.size = size
+        self.nodes = list(nodes)
+
+    def append(self, hashed: bytes) -> list[Node]:
+        """Put a leaf's hash at the end; returns the full subtrees above it that this completes."""
+        completed = []
+        node, level = hashed, 0
+        while self.size >> level & 1:
+            node = node_hash(self.nodes.pop(), node)
+            level += 1
+            completed.append(Node(level, self.size >> level, node))
+        self.nodes.append(node)
+        self.size += 1
+        return completed
+
+    def root(self) -> bytes:
+        """The root over all leaves so far."""
+        if not self.nodes:
+            return EMPTY_ROOT
+        *others, node = self.nodes
+        for left in reversed(others):
+            node = node_hash(left, node)
+        return node

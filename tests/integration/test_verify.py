@@ -1,0 +1,216 @@
+"""Verification on a real database: untouched it is in order, and whatever is changed is named."""
+# ruff: noqa: E501 - a table of statements, a line each
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from tests.support.court import Court
+from tests.support.recording import at
+from tracking.domain.ledger.checkpoint import Signer
+from tracking.exchange.verify.report import Report
+from tracking.exchange.verify.run import run
+from tracking.judge.checkpoints import Checkpointer
+from tracking.judge.loop import drain
+from tracking.judge.places import replan_after_place_change
+from tracking.store import reading, registry
+from tracking.store.database import connect
+
+SEED = bytes(range(32))
+
+
+@pytest.fixture
+def court(database: str) -> Iterator[Court]:
+    court = Court(database)
+    yield court
+    court.close()
+
+
+@pytest.fixture
+def recorded(court: Court, tmp_path: Path) -> Court:
+    """A strayed truck with readings, a second shipment, a late stretch, an alert that a person closed."""
+    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000)
+    other = court.truck("TRK-2", shipment="S-2")
+    truck.events += [
+        truck.device.event(
+            second, type="reading", values={"temperature_c": -18.5, "humidity_pct": 40 + second}
+        )
+        for second in range(3)
+    ]
+    court.deliver(truck)
+    other.stands(0, 1000).drives(0, 3000)
+    late, other.events = other.events[10:40], other.events[:10] + other.events[40:]
+    court.deliver(other)
+    court.deliver(other, late)
+    court.judge()
+    court.area(
+        "LAYBY",
+        "layby_forbidden",
+        {"type": "Polygon", "coordinates": [SQUARE]},
+        since=at(-7200),
+        then=lambda conn: replan_after_place_change(conn, at(-7200)),
+    )
+    with court.conn.transaction():
+        registry.revoke_device(court.conn, other.device.device_id, at(5000))
+        ((alert_id,), *_) = court.rows("select alert_id from alerts")
+        reading.act_on_alert(court.conn, alert_id, "resolve", "an officer", "looked at", at(5000))
+    checkpoint(court, tmp_path)
+    court.deliver(truck.drives(9000, 20_600))
+    court.judge()
+    checkpoint(court, tmp_path)
+    return court
+
+
+SQUARE = [[120.9, 31.3], [120.91, 31.3], [120.91, 31.31], [120.9, 31.31], [120.9, 31.3]]
+
+
+def checkpoint(court: Court, folder: Path | None = None) -> None:
+    Checkpointer(Signer(SEED), folder).advance(court.conn, at(5000))
+
+
+def tables(report: Report) -> set[str]:
+    return {difference.table for difference in report.differences}
+
+
+def test_an_untouched_database_is_in_order(recorded: Court, tmp_path: Path) -> None:
+    report = run(recorded.dsn, kept=tmp_path, trusted=[Signer(SEED).public_key])
+    assert report.differences == []
+    ((observations,),) = recorded.rows("select count(*) from observations")
+    ((findings,),) = recorded.rows("select count(*) from findings")
+    assert (report.observations, report.shipments, report.checkpoints) == (observations, 2, 2)
+    assert findings > 1
+    assert (report.waiting, report.unlogged, report.other_version) == (0, 0, 0)
+
+
+def test_several_processes_find_the_same(recorded: Court) -> None:
+    assert run(recorded.dsn, processes=2).differences == []
+    recorded.conn.execute("update terms set recorded_by = 'x'")
+    assert run(recorded.dsn, processes=2).differences == run(recorded.dsn).differences != []
+
+
+ONE_BODY = "(select min(seq) from observations where kind = 1 and device_id = 1)"
+TAMPERED = {
+    "a byte of an event": (
+        f"update observations set body = set_byte(body, 30, 57) where device_id = 1 and seq = {ONE_BODY}",
+        "observations",
+    ),
+    "a column of an event": ("update observations set lon = lon + 1e-7 where seq = 5", "observations"),
+    "the time of an event": ("update observations set recorded_at = recorded_at - '1s'::interval where seq = 5", "observations"),
+    "an event is gone": ("delete from observations where seq = 7 and device_id = 1", "observations"),
+    "two events swapped": (
+        "update observations o set body = p.body from observations p where o.device_id = 1 and p.device_id = 1"
+        " and (o.seq, p.seq) in ((5, 6), (6, 5))",
+        "observations",
+    ),
+    "a reading": ("update readings set value = value + 1 where seq = (select min(seq) from readings)", "readings"),
+    "a reading is gone": ("delete from readings where seq = (select min(seq) from readings)", "readings"),
+    "a batch": ("update batches set source = 'x' where batch_id = 1", "batches"),
+    "a batch's root": ("update batches set root = set_byte(root, 0, get_byte(root, 0) # 1) where batch_id = 1", "batches"),
+    "a batch is gone": ("delete from batches where batch_id = 2", "batches"),
+    "terms": ("update terms set body = jsonb_set(body, '{legs,0,max_silence_s}', '901') where shipment_id = 2", "terms"),
+    "terms are gone": ("delete from terms where shipment_id = 2", "terms"),
+    "two terms swapped": (
+        "update terms t set shipment_id = 3 - shipment_id, revision = revision + 10",
+        "terms",
+    ),
+    "an area": ("update area_revisions set tolerance_m = 801 where tolerance_m is not null", "area_revisions"),
+    "an area's end": ("update area_revisions set valid_to = valid_to - '1s'::interval", "area_revisions"),
+    "an area is gone": ("delete from area_revisions where revision = 2", "area_revisions"),
+    "a device": ("update devices set expected_every_s = 61 where device_id = 2", "devices"),
+    "a revocation": ("update devices set revoked_at = null", "devices"),
+    "an attachment": ("update attachments set valid_from = valid_from + '1s'::interval where attachment_id = 2", "attachments"),
+    "a shipment": ("update shipments set reference = 'QD1' where shipment_id = 1", "shipments"),
+    "the goods": ("update shipment_things set thing_id = (select min(thing_id) from things) where shipment_id = 2", "shipment_things"),
+    "a finding": ("update findings set severity = 'minor' where severity = 'major'", "findings"),
+    "a finding's end": ("update findings set superseded_at = superseded_at + '1s'::interval", "findings"),
+    "a finding is gone": (
+        "delete from ledger where finding_version = 1; delete from findings where finding_version = 1",
+        "findings",
+    ),
+    "two entries swapped": ("update ledger set number = -number; update ledger set number = case number when -1 then 2 when -2 then 1 else -number end", "ledger"),
+    "an action": ("update alert_actions set comment = 'didn''t look'", "alert_actions"),
+    "an action is gone": ("delete from alert_actions", "alert_actions"),
+    "a leaf": ("update log set leaf_hash = set_byte(leaf_hash, 3, get_byte(leaf_hash, 3) # 1) where index = 4", "checkpoints"),
+    "a leaf is gone": ("delete from log where index = 4", "log"),
+    "the last leaf is gone": ("delete from log where index = (select max(index) from log)", "checkpoints"),
+    "two leaves swapped": (
+        "update log set index = -index where index in (4, 5); update log set index = 9 + index where index < 0",
+        "checkpoints",
+    ),
+    "a checkpoint's root": ("update checkpoints set root = set_byte(root, 0, get_byte(root, 0) # 1)", "checkpoints"),
+    "a checkpoint's time": ("update checkpoints set made_at = made_at + '1s'::interval", "checkpoints"),
+    "a checkpoint's signature": ("update checkpoints set signature = set_byte(signature, 0, get_byte(signature, 0) # 1)", "checkpoints"),
+    "a checkpoint's frontier": ("update checkpoints set frontier[1] = set_byte(frontier[1], 0, get_byte(frontier[1], 0) # 1)", "checkpoints"),
+    "the last checkpoint is gone": ("delete from checkpoints where size = (select max(size) from checkpoints)", "checkpoints"),
+    "the log's end is gone, with its checkpoint": (
+        "delete from log where index >= (select min(size) from checkpoints);"
+        " delete from checkpoints where size > (select min(size) from checkpoints)",
+        "log",
+    ),
+    "a key": ("update log_keys set valid_from = valid_from + '1s'::interval", "log_keys"),
+    "a milestone": ("update milestones set area = 'X' where milestone_id = (select min(milestone_id) from milestones where superseded_at is null and area is not null)", "milestones"),
+    "a milestone is gone": ("delete from milestones where milestone_id = (select min(milestone_id) from milestones where superseded_at is null)", "milestones"),
+    "a track": ("update device_tracks t set state = o.state from device_tracks o where o.device_id = 3 - t.device_id", "device_tracks"),
+    "how a shipment stands": ("update custody_states set state = jsonb_set(state, '{leg}', '7')", "custody_states"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", list(TAMPERED))
+def test_what_is_changed_is_named(recorded: Court, tmp_path: Path, what: str) -> None:
+    statements, table = TAMPERED[what]
+    for statement in statements.split("; "):
+        assert recorded.conn.execute(statement).rowcount > 0
+    report = run(recorded.dsn, kept=tmp_path)
+    assert table in tables(report), report.differences
+
+
+def test_another_key_that_signs_everything_again_is_not_trusted(recorded: Court) -> None:
+    report = run(recorded.dsn, trusted=[Signer(bytes(32)).public_key])
+    assert tables(report) == {"checkpoints"}
+
+
+def test_a_system_that_runs_verifies(court: Court) -> None:
+    """Trucks report, the judge judges, the log grows; every look in between finds all in order."""
+    trucks = [court.truck(f"TRK-{n}", shipment=f"S-{n}", max_silence_s=90) for n in range(4)]
+    for truck in trucks:
+        truck.stands(0, 300).drives(0, 4000).is_quiet(400).drives(4000, 9000, 3000).stands(9000, 120)
+    errors: list[BaseException] = []
+    done = Event()
+
+    def judging() -> None:
+        try:
+            with connect(court.dsn) as conn:
+                checkpointer = Checkpointer(Signer(SEED))
+                while not done.is_set():
+                    drain(conn, list(court.tasks.values()), lambda: at(1000))
+                    checkpointer.advance(conn, at(1000))
+        except BaseException as error:  # noqa: BLE001 - handed to the test
+            errors.append(error)
+
+    def verifying() -> None:
+        try:
+            while not done.is_set():
+                assert run(court.dsn).differences == []
+        except BaseException as error:  # noqa: BLE001 - handed to the test
+            errors.append(error)
+
+    threads = [Thread(target=judging), Thread(target=verifying)]
+    for thread in threads:
+        thread.start()
+    while any(truck.events for truck in trucks):
+        for truck in trucks:
+            part, truck.events = truck.events[:7], truck.events[7:]
+            court.deliver(truck, part, reaches=False)
+        court.reached(min(truck.told for truck in trucks))
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    court.judge()
+    checkpoint(court)
+    report = run(court.dsn)
+    assert (report.differences, report.waiting, report.unlogged) == ([], 0, 0)

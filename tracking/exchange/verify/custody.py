@@ -1,0 +1,50 @@
+"""Facts to findings: each shipment judged again as of the watermark under which it was judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from devices.observation import EPOCH
+from tracking.domain.custody.facts import AreaRevision
+from tracking.domain.custody.judge import judge
+from tracking.exchange.verify.report import Part
+from tracking.judge.gather import gather
+from tracking.judge.outcome import changes
+from tracking.store import findings, judging, verify
+from tracking.store.database import Connection
+from tracking.store.judging import ShipmentRow
+
+
+def waiting(conn: Connection, watermark: datetime | None) -> set[int]:
+    """Shipments that the judge has yet to look at."""
+    changed = dict(verify.rows(conn, "device_work"))
+    return {key for (key,) in verify.rows(conn, "waiting_shipments", watermark=watermark)} | set(
+        judging.concerned_shipments(conn, changed)
+    )
+
+
+def check(
+    conn: Connection, shipment_ids: Sequence[int], areas: Mapping[str, tuple[AreaRevision, ...]]
+) -> Part:
+    """Judge these again and compare."""
+    part = Part()
+    for shipment_id, number, park, closed_at, through, state, version in verify.rows(
+        conn, "shipments", ids=list(shipment_ids)
+    ):
+        part.shipments += 1
+        until = through or EPOCH
+        shipment = ShipmentRow(shipment_id, number, park, closed_at)
+        judgement = judge(gather(conn, [shipment], areas, until)[shipment_id], until)
+        if version is None:
+            part.differs("custody_states", number, "is missing")
+            continue
+        if version != judgement.rules_version:
+            part.other_version += 1
+            continue
+        if state != judgement.state:
+            part.differs("custody_states", number, "isn't what the facts tell")
+        for change in changes(judgement, findings.effective(conn, shipment_id)):
+            says = "isn't what the facts tell" if change.before is not None else "is missing"
+            part.differs("findings", f"{number} {change.after.rule} {change.after.finding_id}", says)
+    return part

@@ -1,0 +1,115 @@
+"""The whole verification, in this process or shared among several that read the same snapshot."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from tracking.exchange.verify import batches, chain, custody, leaves, tracks
+from tracking.exchange.verify.report import Part, Report
+from tracking.judge.places import Areas, Places
+from tracking.store import judging, positions, verify
+from tracking.store.database import Connection
+
+Job: TypeAlias = Callable[[str, str], Part]
+"""Takes the database and the snapshot."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Is told how many jobs of how many are done."""
+
+DEVICES: Final = 50
+SHIPMENTS: Final = 200
+"""In one job."""
+
+
+def run(
+    dsn: str,
+    *,
+    processes: int = 1,
+    kept: Path | None = None,
+    trusted: Collection[bytes] = (),
+    progress: Progress = lambda _done, _of: None,
+) -> Report:
+    """Verify a database as it stands now.
+
+    Args:
+        dsn: where it is.
+        processes: that share the work; 1: this one alone.
+        kept: a folder with checkpoint files.
+        trusted: public keys; when there are any, no other may have signed.
+        progress: is called after each job.
+    """
+    report = Report()
+    with verify.reading(dsn) as conn:
+        snapshot = verify.share(conn)
+        jobs = _jobs(conn, report, kept, tuple(trusted))
+        for done, part in enumerate(_do(jobs, dsn, snapshot, processes), start=1):
+            report.take([part])
+            progress(done, len(jobs))
+    return report
+
+
+def _jobs(conn: Connection, report: Report, kept: Path | None, trusted: tuple[bytes, ...]) -> list[Job]:
+    watermark = positions.watermark(conn)
+    late = {key for (key,) in verify.rows(conn, "waiting_devices")}
+    devices = [key for (key,) in verify.rows(conn, "devices") if key not in late]
+    unjudged = custody.waiting(conn, watermark)
+    shipments = [key for (key,) in verify.rows(conn, "shipment_ids")]
+    judged = [key for key in shipments if key not in unjudged]
+    report.waiting = len(late) + len(shipments) - len(judged)
+    report.shipments = len(shipments) - len(judged)
+    return [
+        _batches,
+        _leaves,
+        partial(_chain, kept, trusted),
+        *(partial(_tracks, part) for part in _parts(devices, DEVICES)),
+        *(partial(_custody, part) for part in _parts(judged, SHIPMENTS)),
+    ]
+
+
+def _parts(keys: Sequence[int], size: int) -> Iterator[tuple[int, ...]]:
+    for begin in range(0, len(keys), size):
+        yield tuple(keys[begin : begin + size])
+
+
+def _do(jobs: Sequence[Job], dsn: str, snapshot: str, processes: int) -> Iterator[Part]:
+    if processes == 1:
+        for job in jobs:
+            yield job(dsn, snapshot)
+        return
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(job, dsn, snapshot) for job in jobs]):
+            yield future.result()
+
+
+def _leaves(dsn: str, snapshot: str) -> Part:
+    with verify.reading(dsn, snapshot) as conn:
+        return leaves.check(conn)
+
+
+def _chain(kept: Path | None, trusted: tuple[bytes, ...], dsn: str, snapshot: str) -> Part:
+    with verify.reading(dsn, snapshot) as conn:
+        return chain.check(conn, kept=kept, trusted=trusted)
+
+
+def _batches(dsn: str, snapshot: str) -> Part:
+    with verify.reading(dsn, snapshot) as conn:
+        return batches.check(conn)
+
+
+def _tracks(device_ids: tuple[int, ...], dsn: str, snapshot: str) -> Part:
+    report = Report()
+    with verify.reading(dsn, snapshot) as conn:
+        places, watermark = Places().current(conn), positions.watermark(conn)
+        for device in judging.device_profiles(conn, device_ids):
+            report.take([tracks.check_device(conn, device, places, watermark)])
+    return report
+
+
+def _custody(shipment_ids: tuple[int, ...], dsn: str, snapshot: str) -> Part:
+    with verify.reading(dsn, snapshot) as conn:
+        return custody.check(conn, shipment_ids, Areas().current(conn))

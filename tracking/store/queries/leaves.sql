@@ -1,0 +1,53 @@
+-- What each kind of leaf says. The column "key" names the row; the rest, with the kind, is hashed as canonical JSON.
+-- A kind keeps its columns for ever: a changed one would change the hash of every leaf that is in the log already.
+-- What may change later in a row (the end of an interval, a revocation) is a leaf of its own, or follows from others.
+
+-- name: key
+select log_key_id as key, key_id, public_key, valid_from from log_keys
+
+-- name: area
+select r.entry as key, a.code, a.kind as area_kind, p.code as park, r.revision, r.valid_from, r.geometry, r.tolerance_m,
+       r.properties, r.recorded_at, r.recorded_by
+from area_revisions r join areas a using (area_id) join parks p using (park_id)
+
+-- name: device
+select d.device_id as key, p.code as park, d.code, d.kind as device_kind, d.name, d.dialect, d.datum, d.expected_every_s,
+       d.registered_at
+from devices d join parks p using (park_id)
+
+-- name: revocation
+select device_id as key, revoked_at from devices where revoked_at is not null
+
+-- name: attachment
+select a.attachment_id as key, a.device_id as device, t.uri as thing, a.role, a.valid_from, a.valid_to, a.recorded_at
+from attachments a join things t using (thing_id)
+
+-- name: detachment
+select attachment_id as key, superseded_at from attachments where superseded_at is not null
+
+-- name: shipment
+select s.shipment_id as key, p.code as park, s.number, s.reference, s.created_at
+from shipments s join parks p using (park_id)
+
+-- name: goods
+select g.entry as key, g.shipment_id as shipment, t.uri as thing, g.valid_from, g.valid_to, g.recorded_at
+from shipment_things g join things t using (thing_id)
+
+-- name: terms
+select entry as key, shipment_id as shipment, revision, valid_from, body, recorded_at, recorded_by from terms
+
+-- name: closing
+select shipment_id as key, closed_at from shipments where closed_at is not null
+
+-- name: batch
+select batch_id as key, source, worker, recorded_at, events, root from batches
+
+-- name: custody
+-- A numbered entry of a shipment's ledger.
+select f.finding_version as key, l.shipment_id as shipment, l.number, f.finding_id as finding,
+       f.shipment_id as of_shipment, f.rule, f.rules_version, f.cause, f.verdict, f.state, f.severity, f.opened_at,
+       f.closed_at, f.place, f.evidence, f.parameters, f.terms_revision, f.recorded_at
+from findings f join ledger l using (finding_version)
+
+-- name: action
+select action_id as key, alert_id as alert, action, by, comment, at from alert_actions

@@ -1,0 +1,86 @@
+-- What verification reads: everything as it stands in one snapshot, and nothing is written.
+
+-- name: snapshot
+select pg_export_snapshot()
+
+-- name: log
+select index, leaf_hash from log order by index
+
+-- name: heads
+select size, root, made_at, key_id, signature, frontier from checkpoints order by size
+
+-- name: all_nodes
+select level, position, hash from log_nodes
+
+-- name: events
+-- Hashed where they stand, so that only hashes are sorted and sent.
+select o.batch_id, o.leaf, sha256('\x00'::bytea || o.body), o.recorded_at from observations o order by o.batch_id, o.leaf
+
+-- name: batches
+select batch_id, recorded_at, events, root from batches order by batch_id
+
+-- name: observations
+select event_time, run, seq, kind, lon, lat, accuracy_m, speed_mps, heading_deg, thing, body
+from observations where device_id = %(device_id)s order by event_time, run, seq
+
+-- name: readings
+select event_time, run, seq, quantity, value
+from readings where device_id = %(device_id)s order by event_time, run, seq, quantity collate "C"
+
+-- name: milestones
+select milestone_id, time, kind, area, detail, at_time, at_run, at_seq, fold_version
+from milestones where device_id = %(device_id)s and superseded_at is null order by milestone_id
+
+-- name: snapshots
+select time, run, seq, state from track_snapshots where device_id = %(device_id)s order by time, run, seq
+
+-- name: state
+select state from device_tracks where device_id = %(device_id)s
+
+-- name: devices
+select device_id from devices order by device_id
+
+-- name: waiting_devices
+select distinct key from work where kind = 'refold'
+
+-- name: shipments
+select s.shipment_id, s.number, p.code, s.closed_at, c.judged_through, c.state, c.rules_version
+from shipments s join parks p using (park_id) left join custody_states c using (shipment_id)
+where s.shipment_id = any(%(ids)s) order by s.shipment_id
+
+-- name: shipment_ids
+select shipment_id from shipments order by shipment_id
+
+-- name: device_work
+select key, min(changed_from) from work where kind = 'device' group by key
+
+-- name: waiting_shipments
+select distinct key from work
+where kind = 'shipment' or kind = 'shipment_due' and due_at <= coalesce(%(watermark)s::timestamptz, '-infinity')
+
+-- name: wrong_area_ends
+-- A revision ends where the next one begins.
+select code || ' revision ' || revision
+from (
+    select a.code, r.revision, r.valid_to, lead(r.valid_from) over (partition by r.area_id order by r.revision) as ends
+    from area_revisions r join areas a using (area_id)
+) r
+where valid_to is distinct from ends
+
+-- name: wrong_finding_ends
+-- A version ends when the next one is recorded.
+select finding_version::text
+from (
+    select finding_version, superseded_at,
+           lead(recorded_at) over (partition by finding_id order by finding_version) as ends
+    from findings
+) f
+where superseded_at is distinct from ends
+
+-- name: wrong_ledger_numbers
+select finding_version::text
+from (
+    select finding_version, number, row_number() over (partition by shipment_id order by finding_version) as right_number
+    from ledger
+) l
+where number <> right_number
