@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi.testclient import TestClient
 
 from tracking.api.access import key_hash
@@ -15,6 +16,9 @@ from tracking.api.app import create_app
 from tracking.api.live import Event
 from tracking.api.routers.stream import Concern
 from tracking.console import pages
+from tracking.domain.ledger import proof
+from tracking.domain.ledger.checkpoint import Signer
+from tracking.judge.checkpoints import Checkpointer
 from tracking.store import registry
 from tracking.store.database import Connection
 
@@ -348,3 +352,27 @@ def test_a_number_may_be_written_with_anything_but_slashes_and_blanks(
 def test_readiness_counts_nothing(client: TestClient) -> None:
     """It is asked every few seconds, by anybody."""
     assert client.get("/health/ready").json().keys() == {"status", "version"}
+
+
+def test_the_log_proves_what_is_in_it(client: TestClient, conn: Connection) -> None:
+    problem(client.get("/v1/log/inclusion?index=0"), 404, "no-checkpoint")
+    client.post("/v1/shipments", json=shipment()).raise_for_status()
+    signer = Signer(bytes(range(32)))
+    Checkpointer(signer).advance(conn, NOW)
+    client.post("/v1/shipments", json=shipment(number="SIP-2")).raise_for_status()
+    Checkpointer(signer).advance(conn, NOW)
+    newest, oldest = client.get("/v1/log/checkpoints").json()["checkpoints"]
+    (key,) = client.get("/v1/log/keys").json()["keys"]
+    public_key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key["public_key"]))
+    public_key.verify(bytes.fromhex(newest["signature"]), newest["signed"].encode())
+    shown = client.get("/v1/log/inclusion?index=2").json()
+    path = [bytes.fromhex(hashed) for hashed in shown["path"]]
+    root, leaf = bytes.fromhex(newest["root"]), bytes.fromhex(shown["leaf_hash"])
+    assert proof.includes(leaf, 2, newest["size"], path, root)
+    sizes = {"from": oldest["size"], "to": newest["size"]}
+    shown = client.get("/v1/log/consistency", params=sizes).json()
+    path = [bytes.fromhex(hashed) for hashed in shown["path"]]
+    assert proof.extends(oldest["size"], bytes.fromhex(oldest["root"]), newest["size"], root, path)
+    problem(client.get(f"/v1/log/inclusion?index={newest['size']}"), 404, "not-found")
+    problem(client.get("/v1/log/consistency", params={**sizes, "to": newest["size"] + 1}), 404, "not-found")
+    assert client.get("/v1/log/checkpoints?limit=1").json()["next"] is not None

@@ -84,7 +84,7 @@ def test_moments_bytes_and_large_integers_have_one_spelling() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [float("nan"), float("inf"), datetime.min, "\ud800"],
+    [float("nan"), float("inf"), datetime.fromisoformat("2026-03-10T12:00:00"), "\ud800"],
     ids=["nan", "inf", "naive", "lone"],
 )
 def test_what_has_no_canonical_form_is_refused(value: object) -> None:
