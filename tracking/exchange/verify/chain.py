@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +17,9 @@ from tracking.store import log, verify
 from tracking.store.database import Connection
 from tracking.store.log import Key
 
+Kept: TypeAlias = tuple[tuple[str, bytes], ...]
+"""Names and contents of checkpoint files."""
+
 
 class _Signed(Struct, frozen=True, forbid_unknown_fields=True):
     format: str
@@ -26,22 +29,22 @@ class _Signed(Struct, frozen=True, forbid_unknown_fields=True):
     size: int
 
 
-class _Kept(Struct, frozen=True):
+class _File(Struct, frozen=True):
     signed: _Signed
     signature: str
     public_key: str
 
 
-def check(conn: Connection, *, kept: Path | None = None, trusted: Collection[bytes] = ()) -> Part:
+def check(conn: Connection, *, kept: Kept = (), trusted: Collection[bytes] = ()) -> Part:
     """The log, its subtrees, its checkpoints.
 
     Args:
         conn: within the snapshot.
-        kept: a folder with checkpoint files.
+        kept: checkpoint files by name, read before the snapshot was taken.
         trusted: public keys; when there are any, no other may have signed.
     """
     part = Part()
-    files = _read(kept, part)
+    files = _parse(kept, part)
     roots = _walk(part, conn, {checkpoint.size for checkpoint, _ in files.values()})
     _check_keys(part, conn, trusted)
     for name, (checkpoint, public_key) in files.items():
@@ -107,13 +110,18 @@ def _check_keys(part: Part, conn: Connection, trusted: Collection[bytes]) -> Non
             part.differs("checkpoints", checkpoint.size, "is signed by a key that isn't trusted")
 
 
-def _read(folder: Path | None, part: Part) -> dict[str, tuple[Checkpoint, bytes]]:
+def read(folder: Path) -> Kept:
+    """The checkpoint files of a folder."""
+    return tuple((path.name, path.read_bytes()) for path in sorted(folder.glob("*.json")))
+
+
+def _parse(kept: Kept, part: Part) -> dict[str, tuple[Checkpoint, bytes]]:
     files: dict[str, tuple[Checkpoint, bytes]] = {}
-    for path in sorted(folder.glob("*.json")) if folder is not None else ():
+    for name, content in kept:
         try:
-            files[path.name] = parse(path.read_bytes())
+            files[name] = parse(content)
         except ValueError:
-            part.differs("checkpoint files", path.name, "can't be read")
+            part.differs("checkpoint files", name, "can't be read")
     return files
 
 
@@ -123,7 +131,7 @@ def parse(content: bytes) -> tuple[Checkpoint, bytes]:
     Raises:
         ValueError: it isn't one.
     """
-    kept: Any = msgspec.json.decode(content, type=_Kept)
+    kept: Any = msgspec.json.decode(content, type=_File)
     signed = kept.signed
     if signed.format != FORMAT:
         raise ValueError(f"not a {FORMAT}")

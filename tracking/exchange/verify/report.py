@@ -24,10 +24,12 @@ class Part(Struct):
     Attributes:
         waiting: devices and shipments that were left out, because the judge has yet to look at them.
         other_version: those left out because another version of the fold or the rules made them.
+        unsure: by shipment, what differs and may only be about to be judged.
         unlogged: committed rows that have no leaf yet.
     """
 
     differences: list[Difference] = []
+    unsure: dict[int, list[Difference]] = {}
     shipments: int = 0
     leaves: int = 0
     checkpoints: int = 0
@@ -53,6 +55,7 @@ class Report(Part):
         """Add what parts found."""
         for part in parts:
             self.differences += part.differences
+            self.unsure |= part.unsure
             for name in COUNTS:
                 setattr(self, name, getattr(self, name) + getattr(part, name))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
+from time import sleep
 from typing import Final, TypeAlias
 
 from tracking.exchange.verify import batches, chain, custody, leaves, tracks
@@ -25,6 +26,9 @@ DEVICES: Final = 50
 SHIPMENTS: Final = 200
 """In one job."""
 
+LOOKS: Final = 3
+"""At a shipment whose custody differs, before it is said to."""
+
 
 def run(
     dsn: str,
@@ -33,6 +37,7 @@ def run(
     kept: Path | None = None,
     trusted: Collection[bytes] = (),
     progress: Progress = lambda _done, _of: None,
+    pause_s: float = 2.0,
 ) -> Report:
     """Verify a database as it stands now.
 
@@ -42,18 +47,36 @@ def run(
         kept: a folder with checkpoint files.
         trusted: public keys; when there are any, no other may have signed.
         progress: is called after each job.
+        pause_s: from one look at a shipment whose custody differs to the next.
     """
     report = Report()
+    files = chain.read(kept) if kept is not None else ()
     with verify.reading(dsn) as conn:
         snapshot = verify.share(conn)
-        jobs = _jobs(conn, report, kept, tuple(trusted))
+        jobs = _jobs(conn, report, files, tuple(trusted))
         for done, part in enumerate(_do(jobs, dsn, snapshot, processes), start=1):
             report.take([part])
             progress(done, len(jobs))
+    _look_again(dsn, report, pause_s)
     return report
 
 
-def _jobs(conn: Connection, report: Report, kept: Path | None, trusted: tuple[bytes, ...]) -> list[Job]:
+def _look_again(dsn: str, report: Report, pause_s: float) -> None:
+    """A judging that is just due isn't a difference: one is what still differs some seconds later."""
+    for _ in range(LOOKS):
+        if not report.unsure:
+            return
+        sleep(pause_s)
+        with verify.reading(dsn) as conn:
+            unjudged = custody.waiting(conn, positions.watermark(conn))
+            still = [key for key in report.unsure if key not in unjudged]
+            report.unsure = custody.check(conn, still, Areas().current(conn)).unsure
+    for differences in report.unsure.values():
+        report.differences += differences
+    report.unsure = {}
+
+
+def _jobs(conn: Connection, report: Report, kept: chain.Kept, trusted: tuple[bytes, ...]) -> list[Job]:
     watermark = positions.watermark(conn)
     late = {key for (key,) in verify.rows(conn, "waiting_devices")}
     devices = [key for (key,) in verify.rows(conn, "devices") if key not in late]
@@ -91,7 +114,7 @@ def _leaves(dsn: str, snapshot: str) -> Part:
         return leaves.check(conn)
 
 
-def _chain(kept: Path | None, trusted: tuple[bytes, ...], dsn: str, snapshot: str) -> Part:
+def _chain(kept: chain.Kept, trusted: tuple[bytes, ...], dsn: str, snapshot: str) -> Part:
     with verify.reading(dsn, snapshot) as conn:
         return chain.check(conn, kept=kept, trusted=trusted)
 
