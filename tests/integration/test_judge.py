@@ -67,6 +67,7 @@ def test_a_stray_and_a_forbidden_lay_by_are_found_and_told(court: Court) -> None
 
 def test_judging_again_writes_nothing(court: Court) -> None:
     truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000)
+    truck.drives(9000, 10_000).stands(10_000, 300).drives(10_000, 12_000)
     court.deliver(truck)
     court.judge()
     before = court.rows("select finding_version from findings"), court.outbox(), court.alerts()

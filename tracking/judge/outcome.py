@@ -93,7 +93,7 @@ def _content(row: FindingRow) -> FindingRow:
 
 def _row(finding: Finding, rules_version: int) -> FindingRow:
     verdict = finding.verdict
-    evidence: list[dict[str, Any]] = msgspec.to_builtins(verdict.evidence)
+    evidence: list[dict[str, Any]] = _as_stored(verdict.evidence)
     return FindingRow(
         finding_id=finding.finding_id,
         rule=verdict.rule,
@@ -104,11 +104,16 @@ def _row(finding: Finding, rules_version: int) -> FindingRow:
         severity=verdict.severity.value,
         opened_at=verdict.opened_at,
         closed_at=verdict.closed_at,
-        evidence=list(evidence),
-        parameters=msgspec.to_builtins(verdict.parameters),
+        evidence=evidence,
+        parameters=_as_stored(verdict.parameters),
         terms_revision=verdict.terms_revision,
         place=_place(evidence),
     )
+
+
+def _as_stored(value: Any) -> Any:
+    """As JSON gives it back, where a tuple is a list: else what is the same would differ."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _place(evidence: list[dict[str, Any]]) -> dict[str, Any] | None:
