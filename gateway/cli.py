@@ -37,6 +37,9 @@ COMMANDS: Final = {
         "gateway.commands.rejections", "List, show and replay what couldn't be taken.", _USE
     ),
     "verify": Mounted("gateway.commands.verify", "Verify what is recorded and what is derived.", _USE),
+    "terms": Mounted("gateway.commands.terms", "Terms of custody: templates and checks.", _USE),
+    "zones": Mounted("gateway.commands.zones", "Show the zones that terms may name.", _USE),
+    "corridors": Mounted("gateway.commands.corridors", "Show the routes that terms may name.", _USE),
     "gateway": Mounted("gateway.commands.gateway", "The recording worker.", _PARTS),
     "judge": Mounted("gateway.commands.judge", "The judging worker, with relay and upkeep.", _PARTS),
     "api": Mounted("gateway.commands.api", "The HTTP API and the pages.", _PARTS),

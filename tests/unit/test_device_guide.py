@@ -115,6 +115,7 @@ def test_the_resend_example_has_the_arguments_of_a_resend() -> None:
 def test_the_committed_schemas_are_those_of_the_types() -> None:
     made = {file: schema.render(document) for file, document in schema.documents().items()}
     kept = {path.name: path.read_text("utf-8") for path in (ROOT / "docs" / "schema").glob("*.json")}
+    kept.pop("terms.json")  # no message of a device; its own test compares it
     assert made == kept, "run: python -m devices.schema docs/schema"
     for file in made:
         assert f"`{file.removesuffix('.json')}`" in SECTIONS["Topics"]

@@ -21,6 +21,7 @@ from simulators.reports import Report
 from simulators.scenario import Offline, ScenarioError, Stray
 from simulators.world import World
 from tracking.domain.custody import terms
+from tracking.domain.custody.checks import Place, check
 from tracking.domain.places import Area
 
 BEGINS_MS = 1_790_000_000_000
@@ -151,7 +152,7 @@ def test_scanners_scan_valid_codes_and_take_pauses(hours: list[Report]) -> None:
 
 
 def test_places_and_terms_are_such_that_the_api_takes_them() -> None:
-    kinds = {}
+    places_drawn = {}
     for feature in PLACES.zones["features"] + PLACES.corridors["features"]:
         properties = feature["properties"]
         Area.from_geojson(
@@ -159,13 +160,13 @@ def test_places_and_terms_are_such_that_the_api_takes_them() -> None:
             valid_from_us=micros(msgspec.convert(properties["valid_from"], terms.datetime)),
             tolerance_m=properties.get("tolerance_m"), properties={},
         )  # fmt: skip
-        kinds[properties["code"]] = properties["kind"]
+        places_drawn[properties["code"]] = Place(properties["kind"], properties.get("parent"))
         assert properties["approximate"]
         assert properties["park"] in PLACES.parks
     shipments = world().shipments()
     assert len(shipments) == len({shipment["number"] for shipment in shipments}) == 24
     for shipment in shipments:
-        assert terms.problems(terms.parse(shipment["terms"]), kinds) == []
+        assert check(terms.parse(shipment["terms"]), places_drawn) == []
         assert [parse_thing(thing).kind for thing in shipment["things"]] == ["container", "vehicle"]
 
 

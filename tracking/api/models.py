@@ -149,6 +149,17 @@ class NewShipment(Body):
     )
 
 
+class NewTerms(Body):
+    """Other terms for a shipment, from a moment on."""
+
+    terms: dict[str, Any] = Field(
+        examples=[{"legs": [{"type": "stay", "zones": ["SIPCBZ-E"], "max_dwell_s": 864000}]}]
+    )
+    valid_from: Moment | None = Field(
+        None, alias="from", description="The terms hold from here on, whatever older ones said; default: now"
+    )
+
+
 class AlertAction(Body):
     """What a person did about an alert."""
 

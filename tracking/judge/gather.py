@@ -18,7 +18,7 @@ from tracking.domain.custody.facts import (
     TermsRevision,
 )
 from tracking.domain.custody.judge import windows
-from tracking.domain.custody.terms import Terms, parse
+from tracking.domain.custody.terms import Terms, decode
 from tracking.domain.tracks import DeviceState, Standing, Track
 from tracking.store import judging
 from tracking.store.database import Connection
@@ -132,5 +132,5 @@ def _since(silence: Silence) -> datetime:
 
 @lru_cache(maxsize=4096)
 def _terms(body: bytes) -> Terms:
-    """Terms are parsed once for all shipments that have the same."""
-    return parse(body)
+    """Terms are read once for all shipments that have the same."""
+    return decode(body)

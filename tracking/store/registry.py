@@ -152,11 +152,6 @@ def all_areas(conn: Connection) -> list[Area]:
     ]
 
 
-def area_kinds(conn: Connection) -> dict[str, str]:
-    """Kind by code of every area."""
-    return {row["code"]: row["kind"] for row in rows(conn, "area_kinds")}
-
-
 def add_device(
     conn: Connection,
     *,

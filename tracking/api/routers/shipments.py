@@ -15,8 +15,8 @@ from tracking.api.context import Ctx
 from tracking.api.models import EARLIEST, LATEST, Moment, NewShipment
 from tracking.api.pages import decode_cursor, encode_cursor, next_link
 from tracking.api.problems import Problem, not_found
+from tracking.api.routers.terms import checked
 from tracking.api.traces import FORMATS, csv_lines, geojson
-from tracking.domain.custody.terms import TermsError, parse, problems
 from tracking.store import reading, registry, shipments
 from tracking.store.database import Connection
 
@@ -63,10 +63,9 @@ def create(body: NewShipment, response: Response, ctx: Ctx, caller: Authorised) 
     """Put a shipment under watch. The same body again answers the same; another body is a conflict."""
     now = ctx.now()
     with ctx.pool.connection() as conn:
+        valid_from = body.valid_from or now
+        warnings = checked(conn, body.terms, shipment=body.number, at=valid_from, things=body.things)
         try:
-            terms = parse(body.terms)
-            for problem in problems(terms, registry.area_kinds(conn)):
-                raise problem
             outcome = shipments.create(
                 conn,
                 number=body.number,
@@ -74,12 +73,10 @@ def create(body: NewShipment, response: Response, ctx: Ctx, caller: Authorised) 
                 reference=body.reference,
                 things=body.things,
                 terms=body.terms,
-                valid_from=body.valid_from or now,
+                valid_from=valid_from,
                 recorded_at=now,
                 recorded_by=caller.name,
             )
-        except TermsError as error:
-            raise Problem(422, "invalid-terms", error.detail, pointer="/terms" + error.pointer) from error
         except registry.Unknown as error:
             raise Problem(422, "unknown-park", str(error), pointer="/park") from error
         if outcome == "differs":
@@ -88,7 +85,7 @@ def create(body: NewShipment, response: Response, ctx: Ctx, caller: Authorised) 
             )
         response.status_code = 201 if outcome == "created" else 200
         response.headers["Location"] = "/v1/shipments/" + quote(body.number, safe="")
-        return public(find(conn, body.number))
+        return public(find(conn, body.number)) | {"warnings": warnings}
 
 
 @router.get("/{number}")

@@ -29,10 +29,19 @@ class Case(Struct, frozen=True):
 
 
 def open_case(facts: Facts, until: datetime) -> Case:
-    """Take the facts through course and legs, in an order that doesn't depend on how they were gathered."""
+    """Take the facts through course and legs, in an order that doesn't depend on how they were gathered.
+
+    Terms whose moment neither the watermark nor any observation has reached are not in force yet.
+    """
+    reached = max([until, *(c.last_heard for c in facts.carriages if c.last_heard is not None)])
     facts = msgspec.structs.replace(
         facts,
-        terms=tuple(sorted(facts.terms, key=lambda t: (t.valid_from, t.revision))),
+        terms=tuple(
+            sorted(
+                (revision for revision in facts.terms if revision.valid_from <= reached),
+                key=lambda revision: (revision.valid_from, revision.revision),
+            )
+        ),
         carriages=tuple(sorted(facts.carriages, key=_place)),
     )
     stretches = course(facts.carriages)

@@ -119,7 +119,7 @@ class Facts(Struct, frozen=True):
 
     Attributes:
         shipment: its number.
-        terms: revisions in order of ``valid_from``; the newest that is valid at a moment holds then.
+        terms: all revisions; the newest whose moment has come holds.
         carriages: its devices.
         areas: revisions by code, of every area that a milestone or the terms name, and of the zones around
             them.
@@ -133,9 +133,9 @@ class Facts(Struct, frozen=True):
     closed_at: datetime | None = None
 
     def terms_at(self, moment: datetime) -> TermsRevision | None:
-        """The terms in force at a moment."""
+        """The terms in force at a moment: a revision holds from its moment on, whatever older ones said."""
         held = [revision for revision in self.terms if revision.valid_from <= moment]
-        return max(held, key=lambda revision: (revision.valid_from, revision.revision)) if held else None
+        return max(held, key=lambda revision: revision.revision) if held else None
 
     def area_at(self, code: str, moment: datetime) -> AreaRevision | None:
         """What an area was at a moment; of two revisions that claim it, the newer."""

@@ -6,7 +6,7 @@ A shipment has hundreds of milestones, not millions: folding them all costs less
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ from tracking.domain.custody.case import Case, open_case
 from tracking.domain.custody.facts import Facts
 from tracking.domain.custody.intervals import earlier
 from tracking.domain.custody.legs import Legs
+from tracking.domain.custody.overrides import Reign, reigns
+from tracking.domain.custody.overrides import verdicts as verdicts_of
 from tracking.domain.custody.rules import RULES, RULES_VERSION, device, place
 from tracking.domain.custody.rules.device import GapWindow, SilenceLimits, gap_windows
 from tracking.domain.custody.verdicts import Finding, Outcome, Verdict, finding_id
@@ -47,13 +49,14 @@ def judge(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFA
     Args:
         facts: everything that is recorded of it.
         until: the watermark, UTC: time has passed as far as that.
-        parameters: limits by rule code.
+        parameters: limits by rule code, where the terms set none of their own.
     """
     case = open_case(facts, until)
+    held = reigns(case.facts, parameters)
     verdicts = [
         ended
-        for code, rule in RULES.items()
-        for verdict in rule.evaluate(case, parameters[code])
+        for rule in RULES.values()
+        for verdict in verdicts_of(rule, case, held)
         if (ended := _within(verdict, facts.closed_at)) is not None
     ]
     findings = {
@@ -61,17 +64,43 @@ def judge(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFA
         for verdict in sorted(verdicts, key=lambda v: (v.opened_at, v.rule, v.cause))
         for name in (finding_id(facts.shipment, verdict.rule, verdict.cause, verdict.opened_at),)
     }
-    due = _next_due(case, parameters) if facts.closed_at is None else None
+    due = _next_due(facts, case, held) if facts.closed_at is None else None
     return Judgement(tuple(findings.values()), _state(case.legs, verdicts), due, RULES_VERSION)
 
 
 def windows(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFAULTS) -> list[GapWindow]:
     """What must still be measured in the observations before these facts can be judged."""
-    asked = any(leg.max_silence_s is not None for revision in facts.terms for leg in revision.terms.legs)
-    return gap_windows(open_case(facts, until), _silence(parameters)) if asked else []
+    asked = any(
+        "device_silent" in revision.terms.rules
+        or any(leg.max_silence_s is not None for leg in revision.terms.legs)
+        for revision in facts.terms
+    )
+    if not asked:
+        return []
+    case = open_case(facts, until)
+    return [window for reign in reigns(case.facts, parameters) for window in _windows(case, reign)]
 
 
-def _next_due(case: Case, parameters: Mapping[str, Struct]) -> datetime | None:
+def _windows(case: Case, reign: Reign) -> Iterator[GapWindow]:
+    """What a reign asks to be measured; a silence that reaches into it may have begun before."""
+    for window in gap_windows(case, _silence(reign.parameters)):
+        ends = earlier(window.ends, reign.during[1])
+        if ends is None or window.begins < ends:
+            yield msgspec.structs.replace(window, ends=ends)
+
+
+def _next_due(facts: Facts, case: Case, held: Sequence[Reign]) -> datetime | None:
+    """When to look again: a rule's own moment, while its parameters hold, or new terms."""
+    moments = [revision.valid_from for revision in facts.terms if revision.valid_from > case.until]
+    for reign in held:
+        begins, ends = reign.during
+        due = _rules_due(case, reign.parameters)
+        if due is not None and (ends is None or due < ends):
+            moments.append(max(due, begins))
+    return min(moments, default=None)
+
+
+def _rules_due(case: Case, parameters: Mapping[str, Struct]) -> datetime | None:
     forbidden = parameters["forbidden_zone_entry"]
     assert isinstance(forbidden, place.ForbiddenLimits)
     return earlier(device.next_due(case, _silence(parameters)), place.next_due(case, forbidden))

@@ -52,9 +52,6 @@ from areas a join parks p using (park_id) join area_revisions r using (area_id)
 where r.geometry is not null and (r.valid_to is null or r.valid_to > r.valid_from)
 order by a.code, r.revision;
 
--- name: area_kinds
-select code, kind from areas;
-
 -- name: add_device
 insert into devices (park_id, code, kind, name, datum, expected_every_s, registered_at)
 values (%(park_id)s, %(code)s, %(kind)s, %(name)s, %(datum)s, %(expected_every_s)s, %(registered_at)s)
@@ -114,7 +111,7 @@ select p.code as park, s.reference, t.body,
         where st.shipment_id = s.shipment_id) as things
 from shipments s join parks p using (park_id) join terms t using (shipment_id)
 where s.number = %(number)s
-order by t.revision desc limit 1;
+order by t.revision limit 1;
 
 -- name: add_work
 insert into work (kind, key, changed_from) values (%(kind)s, %(key)s, %(changed_from)s);

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Annotated, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from devices.observation import moment
 from tracking.domain.custody.case import Case
@@ -23,7 +24,11 @@ class SilenceLimits(Struct, frozen=True):
         factor: how many times the expected interval may pass without word, where the leg sets no limit.
     """
 
-    factor: int = 5
+    factor: Annotated[int, Meta(ge=1, le=1000)] = 5
+
+
+TRACK_FACTOR: Final = SilenceLimits().factor
+"""The track tells of silences longer than this many intervals; shorter ones must be measured."""
 
 
 class GapWindow(Struct, frozen=True):
@@ -109,12 +114,15 @@ def silences(carriage: Carriage) -> list[Silence]:
 
 
 def gap_windows(case: Case, limits: SilenceLimits) -> list[GapWindow]:
-    """Where the gatherer must measure: legs that ask for word more often than the track watches for."""
+    """Where the gatherer must measure: what is asked for more often than the track watches for."""
     found = []
     for carriage in case.facts.carriages:
         if carriage.role != PRIMARY:
             continue
-        usual_s = limits.factor * carriage.expected_every_s
+        usual_s = TRACK_FACTOR * carriage.expected_every_s
+        if limits.factor < TRACK_FACTOR:
+            shorter_s = limits.factor * carriage.expected_every_s
+            found.append(GapWindow(carriage.device, carriage.begins, carriage.ends, shorter_s))
         for span in case.legs.spans:
             asked_s = span.leg.max_silence_s
             if asked_s is None or asked_s >= usual_s:
@@ -128,19 +136,17 @@ def gap_windows(case: Case, limits: SilenceLimits) -> list[GapWindow]:
 def next_due(case: Case, limits: SilenceLimits) -> datetime | None:
     """When a silence that lasts would become a finding although nothing comes.
 
-    The track watches for its own limit and leaves work when that has passed. What is left to us are legs
-    with a limit of their own, and devices that are silent already when they begin to carry.
+    The track watches for its own limit and leaves work when that has passed. What is left to us are limits
+    other than the track's, and devices that are silent already when they begin to carry.
     """
     moments = []
     for carriage in case.facts.carriages:
         if carriage.role != PRIMARY or carriage.last_heard is None:
             continue
-        span = case.legs.at(carriage.last_heard)
-        due = carriage.last_heard + timedelta(
-            seconds=_limit_s(carriage, case.legs, carriage.last_heard, limits)
-        )
+        limit_s = _limit_s(carriage, case.legs, carriage.last_heard, limits)
+        due = carriage.last_heard + timedelta(seconds=limit_s)
         opening = overlap((due, None), (carriage.begins, carriage.ends))
-        has_own_limit = span is not None and span.leg.max_silence_s is not None
+        has_own_limit = limit_s != TRACK_FACTOR * carriage.expected_every_s
         if opening is not None and opening[0] > case.until and (has_own_limit or opening[0] > due):
             moments.append(opening[0])
     return min(moments, default=None)

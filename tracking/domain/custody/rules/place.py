@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.course import IN, ON, Stretch
@@ -29,7 +29,7 @@ class RouteLimits(Struct, frozen=True):
         min_duration_s: seconds off the corridor at the start of the leg that are no deviation yet.
     """
 
-    min_duration_s: int = 180
+    min_duration_s: Annotated[int, Meta(ge=0)] = 180
 
 
 class ForbiddenLimits(Struct, frozen=True):
@@ -41,7 +41,7 @@ class ForbiddenLimits(Struct, frozen=True):
     """
 
     forbidden_kinds: tuple[str, ...] = tuple(sorted(FORBIDDEN_KINDS))
-    layby_min_stay_s: int = 60
+    layby_min_stay_s: Annotated[int, Meta(ge=0)] = 60
 
 
 @rule(family="place", number="A1", code="route_deviation", severity=Severity.MAJOR, limits=RouteLimits)

@@ -1,0 +1,152 @@
+"""Terms of custody: those of a shipment, by revisions; templates and the schema for whoever writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Header, Response
+
+from tracking.api.access import Authorised
+from tracking.api.context import Ctx
+from tracking.api.models import NewTerms
+from tracking.api.problems import Problem, not_found
+from tracking.domain.custody.checks import check
+from tracking.domain.custody.faults import Fault
+from tracking.domain.custody.published import document
+from tracking.domain.custody.terms import TermsError, parse
+from tracking.store import reading, terms
+from tracking.store.database import Connection
+from tracking.store.registry import Unknown
+from tracking.store.templates import templates
+
+router = APIRouter(prefix="/v1", tags=["terms"])
+
+_TAGS: Final = re.compile(r'"(\d{1,9})"')
+
+
+@router.get("/schemas/terms.json")
+def schema(_: Authorised) -> dict[str, Any]:
+    """The JSON Schema of terms."""
+    return document()
+
+
+@router.get("/terms/templates")
+def show_templates(_: Authorised) -> dict[str, Any]:
+    """Terms of the usual regimes, to be filled in."""
+    return {"templates": [msgspec.to_builtins(template) for template in templates().values()]}
+
+
+@router.get("/shipments/{number}/terms")
+def show(number: str, response: Response, ctx: Ctx, _: Authorised) -> dict[str, Any]:
+    """The newest revision of a shipment's terms; its ETag is for If-Match."""
+    with ctx.pool.connection() as conn:
+        row = reading.terms(conn, _shipment_id(conn, number))
+    assert row is not None  # a shipment is made with its first terms
+    response.headers["ETag"] = _tag(row)
+    return row
+
+
+@router.get("/shipments/{number}/terms/revisions")
+def show_revisions(number: str, ctx: Ctx, _: Authorised) -> dict[str, Any]:
+    """Every revision of a shipment's terms, newest first."""
+    with ctx.pool.connection() as conn:
+        return {"shipment": number, "revisions": terms.revisions(conn, _shipment_id(conn, number))}
+
+
+@router.put("/shipments/{number}/terms")
+def revise(
+    number: str,
+    body: NewTerms,
+    response: Response,
+    ctx: Ctx,
+    caller: Authorised,
+    if_match: Annotated[
+        str | None, Header(description='ETag of the revision that this one follows, or "*"')
+    ] = None,
+) -> dict[str, Any]:
+    """Hold a shipment to new terms from a moment on. What was judged since then is judged again.
+
+    Without If-Match the answer is 428; when somebody else was faster, 412.
+    """
+    if if_match is None:
+        detail = "send If-Match with the ETag of the terms that you have read, so that no update is lost"
+        raise Problem(428, "precondition-required", detail)
+    now = ctx.now()
+    with ctx.pool.connection() as conn:
+        _shipment_id(conn, number)
+        warnings = checked(conn, body.terms, shipment=number, at=body.valid_from or now)
+        try:
+            revised = terms.revise(
+                conn,
+                number,
+                expected=_expected(if_match),
+                body=body.terms,
+                valid_from=body.valid_from,
+                recorded_at=now,
+                recorded_by=caller.name,
+            )
+        except terms.LostUpdate as error:
+            detail = f"{error}; read them, and decide again"
+            raise Problem(412, "lost-update", detail, revision=error.revision) from error
+        except Unknown as error:
+            raise not_found("shipment", number) from error
+    response.headers["ETag"] = _tag(revised.row)
+    return {**revised.row, "is_new": revised.is_new, "warnings": warnings}
+
+
+def checked(
+    conn: Connection, body: dict[str, Any], *, shipment: str, at: datetime, things: Sequence[str] = ()
+) -> list[dict[str, str]]:
+    """The warnings about terms of a shipment, new or not.
+
+    Raises:
+        Problem: they are none; every fault is listed, and the first one is in ``detail`` and ``pointer``.
+    """
+    try:
+        parsed = parse(body)
+    except TermsError as error:
+        raise _refusal(list(error.faults)) from error
+    found = check(parsed, terms.places(conn), reporting=terms.reporting(conn, shipment, at, things))
+    if any(fault.level == "error" for fault in found):
+        raise _refusal(found)
+    return [_shown(fault) for fault in found]
+
+
+def _refusal(found: list[Fault]) -> Problem:
+    first = next(fault for fault in found if fault.level == "error")
+    return Problem(
+        422,
+        "invalid-terms",
+        first.detail,
+        pointer="/terms" + first.pointer,
+        errors=[_shown(fault) for fault in found if fault.level == "error"],
+        warnings=[_shown(fault) for fault in found if fault.level == "warning"],
+    )
+
+
+def _shown(fault: Fault) -> dict[str, str]:
+    meant = {"meant": fault.meant} if fault.meant is not None else {}
+    return {"pointer": "/terms" + fault.pointer, "detail": fault.detail, **meant}
+
+
+def _shipment_id(conn: Connection, number: str) -> int:
+    row = reading.shipment(conn, number)
+    if row is None:
+        raise not_found("shipment", number)
+    return int(row["shipment_id"])
+
+
+def _tag(row: dict[str, Any]) -> str:
+    return f'"{row["revision"]}"'
+
+
+def _expected(if_match: str) -> frozenset[int] | None:
+    """The revisions that an If-Match names; weak tags match none (RFC 9110, 13.1.1)."""
+    if if_match.strip() == "*":
+        return None
+    strong = [tag for part in if_match.split(",") if (tag := _TAGS.fullmatch(part.strip())) is not None]
+    return frozenset(int(tag[1]) for tag in strong)
