@@ -14,6 +14,7 @@ from devices.observation import micros
 from tests.support.yard import AREAS, PVG_TO_SIP, Yard, clock
 from tracking.domain.custody.facts import Carriage, Facts, Milestone, TermsRevision
 from tracking.domain.custody.judge import judge
+from tracking.domain.custody.rules.place import ForbiddenLimits
 from tracking.domain.custody.terms import parse
 from tracking.domain.custody.verdicts import Finding, Outcome
 from tracking.judge.outcome import changes
@@ -21,6 +22,8 @@ from tracking.store.findings import FindingRow
 
 BEGIN = clock("06:00")
 ZONES = [code for code, kind, _, _ in AREAS if kind != "corridor"]
+LAYBY = "LAYBY-LD"
+LAYBY_STAY = timedelta(seconds=ForbiddenLimits().layby_min_stay_s)
 CORRIDORS = [code for code, kind, _, _ in AREAS if kind == "corridor"]
 
 thorough = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -153,13 +156,26 @@ def _as_far_as(carriage: Carriage, arrival: dict[tuple[str, int], int], batch: i
 @thorough
 @given(facts(), moments, moments)
 def test_time_passing_only_adds(given_facts: Facts, one: datetime, other: datetime) -> None:
-    """With the same facts, a later watermark keeps every finding, and opens others only after the earlier."""
+    """With the same facts, a later watermark keeps every finding, and opens others only after the earlier.
+
+    In a lay-by a stay counts once it has lasted its 60 s, and is dated back to the entry: there an opening
+    may lie so far before, and a finding keeps all it rested on while another device's stay joins it.
+    """
     early, late = sorted((one, other))
     before = {f.finding_id: f for f in judge(given_facts, early).findings}
     after = {f.finding_id: f for f in judge(given_facts, late).findings}
-    assert before.items() <= after.items()
+    for name, finding in before.items():
+        if finding.verdict.cause == LAYBY:
+            evidence = after[name].verdict.evidence
+            assert all(piece in evidence for piece in finding.verdict.evidence)
+            assert after[name].verdict.opened_at == finding.verdict.opened_at
+        else:
+            assert after[name] == finding
     for name in after.keys() - before.keys():
-        assert early < after[name].verdict.opened_at <= late
+        verdict = after[name].verdict
+        known_after = LAYBY_STAY if verdict.cause == LAYBY else timedelta(0)
+        assert early < verdict.opened_at + known_after
+        assert verdict.opened_at <= late
 
 
 @thorough
