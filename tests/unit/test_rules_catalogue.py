@@ -43,9 +43,9 @@ def test_every_rule_explains_itself(rule: Rule) -> None:
 
 def test_two_rules_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="two rules are called route_deviation"):
-        rule(
-            family="place", number="A1", code="route_deviation", severity=Severity.MAJOR, limits=SilenceLimits
-        )(lambda _case, _limits: iter(()))
+        rule(number="A1", code="route_deviation", severity=Severity.MAJOR, limits=SilenceLimits)(
+            lambda _case, _limits: iter(())
+        )
 
 
 def test_the_rule_and_the_track_agree_when_a_device_is_silent() -> None:

@@ -27,11 +27,16 @@ _PARAMETER: Final = re.compile(r"^    (?P<name>\w+): (?P<text>.*(?:\n {8,}.*)*)"
 def render() -> str:
     """The page."""
     parts = [_HEAD]
-    for family in FAMILIES:
-        title = family.__name__.rsplit(".", 1)[-1]
-        parts.append(f"## {title.capitalize()}\n\n{_text(family.__doc__)}\n\n")
-        parts += [_page(rule) for rule in RULES.values() if rule.family == title]
+    for letter, title in FAMILIES.items():
+        rules = sorted((rule for rule in RULES.values() if rule.number[0] == letter), key=_place)
+        if rules:
+            parts.append(f"## {letter}. {title}\n\n")
+            parts += [_page(rule) for rule in rules]
     return "".join(parts).rstrip("\n") + "\n"
+
+
+def _place(rule: Rule) -> int:
+    return int(rule.number[1:])
 
 
 def _page(rule: Rule) -> str:

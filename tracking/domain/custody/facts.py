@@ -13,10 +13,14 @@ from typing import Any, Final
 from msgspec import Struct
 
 from tracking.domain.custody.terms import Terms
+from tracking.domain.custody.told import Aboard, Document, Report
 
 PRIMARY: Final = "primary"
 
-READ_KINDS: Final = ("entered", "left", "crossed", "strayed", "returned", "silent", "heard")
+READ_KINDS: Final = (
+    "entered", "left", "crossed", "strayed", "returned", "silent", "heard", "stopped", "moved",
+    "seal_locked", "seal_unlocked", "seal_cut", "seal_tampered",
+)  # fmt: skip
 """Kinds of milestones that some rule or the legs read; the gatherer brings no others."""
 
 FORBIDDEN_KINDS: Final = frozenset({"layby_forbidden", "restricted"})
@@ -55,6 +59,54 @@ class Silence(Struct, frozen=True):
     heard: datetime | None
 
 
+class Sample(Struct, frozen=True, gc=False):
+    """One value of a sensor.
+
+    Attributes:
+        time: event time.
+        quantity: with its unit, ``temperature_c``; what is true or false (``door_open``) is 1 or 0.
+        value: in that unit.
+        run: of the observation.
+        seq: of the observation.
+    """
+
+    time: datetime
+    quantity: str
+    value: float
+    run: int
+    seq: int
+
+
+class Position(Struct, frozen=True, gc=False):
+    """One fix, WGS-84 degrees; ``accuracy_m`` and ``speed_mps`` None where the device said nothing."""
+
+    time: datetime
+    lon: float
+    lat: float
+    accuracy_m: float | None
+    speed_mps: float | None
+    run: int
+    seq: int
+
+
+class MissingNumbers(Struct, frozen=True):
+    """Sequence numbers of a device that never came, between two that did.
+
+    Attributes:
+        run: of the device.
+        first: the first that is missing.
+        last: the last that is missing.
+        after: event time of the observation numbered before them.
+        before: event time of the one numbered behind them.
+    """
+
+    run: int
+    first: int
+    last: int
+    after: datetime
+    before: datetime
+
+
 class Carriage(Struct, frozen=True):
     """One device on the shipment's goods during [begins, ends).
 
@@ -72,6 +124,13 @@ class Carriage(Struct, frozen=True):
             tell.
         leaving: zones that its newest fixes lie outside of, too few yet for ``left``: the last fix before
             those.
+        kind: of the device: ``tracker``, ``sensor``, ``seal``, ``gate``, ``scanner`` and so on.
+        thing: URI of what it is attached to.
+        samples: what its sensors measured while it carried, in order of (time, quantity, run, seq), and of
+            each quantity the newest value before.
+        positions: its fixes while it carried, only where another device's are to be compared with them.
+        missing: sequence numbers that never came.
+        calibrated_at: when its sensors were last calibrated; None: nobody has said so.
     """
 
     device: str
@@ -84,6 +143,32 @@ class Carriage(Struct, frozen=True):
     milestones: tuple[Milestone, ...]
     gaps: tuple[Silence, ...] = ()
     leaving: Mapping[str, datetime] = {}
+    kind: str = "tracker"
+    thing: str = ""
+    samples: tuple[Sample, ...] = ()
+    positions: tuple[Position, ...] = ()
+    missing: tuple[MissingNumbers, ...] = ()
+    calibrated_at: datetime | None = None
+
+
+class GateWatch(Struct, frozen=True):
+    """The device of a gate that matters to the terms: whether it could have told of a passage.
+
+    Attributes:
+        gate: code of the gate.
+        zone: the zone that it leads into.
+        device: name of its device.
+        expected_every_s: how often it is expected to say something, seconds.
+        last_heard: event time of its newest observation, None if it never spoke.
+        milestones: its ``silent`` and ``heard``.
+    """
+
+    gate: str
+    zone: str
+    device: str
+    expected_every_s: int
+    last_heard: datetime | None
+    milestones: tuple[Milestone, ...]
 
 
 class AreaRevision(Struct, frozen=True):
@@ -95,6 +180,10 @@ class AreaRevision(Struct, frozen=True):
         bonded: goods under customs control may be kept there.
         parent: the zone around it.
         revision: number of the revision.
+        properties: everything else that is known of it: a gate's ``lane`` and ``direction``, a corridor's
+            ``mode``, ``allowed_stops`` and ``max_transit_h``, a store's ``temp_profile``.
+        lon: of its middle, WGS-84 degrees; of gates only.
+        lat: of its middle, WGS-84 degrees; of gates only.
     """
 
     code: str
@@ -104,6 +193,9 @@ class AreaRevision(Struct, frozen=True):
     revision: int
     valid_from: datetime
     valid_to: datetime | None = None
+    properties: Mapping[str, Any] = {}
+    lon: float | None = None
+    lat: float | None = None
 
 
 class TermsRevision(Struct, frozen=True):
@@ -124,6 +216,10 @@ class Facts(Struct, frozen=True):
         areas: revisions by code, of every area that a milestone or the terms name, and of the zones around
             them.
         closed_at: when the shipment was closed; nothing is held against anybody after it.
+        aboard: what the shipment consists of and what carried that, in order of (begins, thing).
+        reports: what devices said of all that, in their total order.
+        documents: what people and partners said, in order of (time, entry).
+        gates: the gates of every zone that the terms name.
     """
 
     shipment: str
@@ -131,6 +227,10 @@ class Facts(Struct, frozen=True):
     carriages: tuple[Carriage, ...]
     areas: Mapping[str, tuple[AreaRevision, ...]]
     closed_at: datetime | None = None
+    aboard: tuple[Aboard, ...] = ()
+    reports: tuple[Report, ...] = ()
+    documents: tuple[Document, ...] = ()
+    gates: tuple[GateWatch, ...] = ()
 
     def terms_at(self, moment: datetime) -> TermsRevision | None:
         """The terms in force at a moment: a revision holds from its moment on, whatever older ones said."""

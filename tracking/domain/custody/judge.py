@@ -19,7 +19,7 @@ from tracking.domain.custody.intervals import earlier
 from tracking.domain.custody.legs import Legs
 from tracking.domain.custody.overrides import Reign, reigns
 from tracking.domain.custody.overrides import verdicts as verdicts_of
-from tracking.domain.custody.rules import RULES, RULES_VERSION, device, place
+from tracking.domain.custody.rules import RULES, RULES_VERSION
 from tracking.domain.custody.rules.device import GapWindow, SilenceLimits, gap_windows
 from tracking.domain.custody.verdicts import Finding, Outcome, Verdict, finding_id
 
@@ -101,9 +101,8 @@ def _next_due(facts: Facts, case: Case, held: Sequence[Reign]) -> datetime | Non
 
 
 def _rules_due(case: Case, parameters: Mapping[str, Struct]) -> datetime | None:
-    forbidden = parameters["forbidden_zone_entry"]
-    assert isinstance(forbidden, place.ForbiddenLimits)
-    return earlier(device.next_due(case, _silence(parameters)), place.next_due(case, forbidden))
+    moments = (rule.due(case, parameters[rule.code]) for rule in RULES.values() if rule.due is not None)
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _silence(parameters: Mapping[str, Struct]) -> SilenceLimits:

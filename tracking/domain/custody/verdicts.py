@@ -8,10 +8,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from devices.observation import micros
-from tracking.domain.custody.facts import Milestone, Silence
+from tracking.domain.custody.documents import fields
+from tracking.domain.custody.facts import Milestone, Sample, Silence
+from tracking.domain.custody.told import Document, Report
 
 Evidence: TypeAlias = Mapping[str, Any]
 """One piece of what a verdict rests on, ready for JSON."""
@@ -105,4 +108,37 @@ def cite_silence(device: str, silence: Silence) -> dict[str, Any]:
         "silence": device,
         "last_heard": silence.last_heard.isoformat(),
         "heard": silence.heard.isoformat() if silence.heard is not None else None,
+    }
+
+
+def cite_report(report: Report) -> dict[str, Any]:
+    """What a device said, as evidence: the observation and the fact."""
+    return {
+        "observation": {"time": report.time.isoformat(), "run": report.run, "seq": report.seq},
+        "device": report.device,
+        "time": report.time.isoformat(),
+        "fact": msgspec.to_builtins(report.fact),
+    }
+
+
+def cite_document(document: Document) -> dict[str, Any]:
+    """A paper or a person's word as evidence."""
+    return {
+        "document": document.kind,
+        "number": document.number,
+        "time": document.time.isoformat(),
+        "source": document.source,
+        "by": document.by,
+        "body": fields(document.body),
+    }
+
+
+def cite_sample(device: str, sample: Sample) -> dict[str, Any]:
+    """A sensor's value as evidence."""
+    return {
+        "sample": sample.quantity,
+        "device": device,
+        "time": sample.time.isoformat(),
+        "value": sample.value,
+        "observation": {"time": sample.time.isoformat(), "run": sample.run, "seq": sample.seq},
     }

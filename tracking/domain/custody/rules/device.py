@@ -48,7 +48,26 @@ class GapWindow(Struct, frozen=True):
     longer_than_s: int
 
 
-@rule(family="device", number="G1", code="device_silent", severity=Severity.MAJOR, limits=SilenceLimits)
+def silence_due(case: Case, limits: SilenceLimits) -> datetime | None:
+    """When a silence that lasts would become a finding although nothing comes.
+
+    The track watches for its own limit and leaves work when that has passed. What is left to us are limits
+    other than the track's, and devices that are silent already when they begin to carry.
+    """
+    moments = []
+    for carriage in case.facts.carriages:
+        if carriage.role != PRIMARY or carriage.last_heard is None:
+            continue
+        limit_s = _limit_s(carriage, case.legs, carriage.last_heard, limits)
+        due = carriage.last_heard + timedelta(seconds=limit_s)
+        opening = overlap((due, None), (carriage.begins, carriage.ends))
+        has_own_limit = limit_s != TRACK_FACTOR * carriage.expected_every_s
+        if opening is not None and opening[0] > case.until and (has_own_limit or opening[0] > due):
+            moments.append(opening[0])
+    return min(moments, default=None)
+
+
+@rule(number="G1", code="device_silent", severity=Severity.MAJOR, limits=SilenceLimits, due=silence_due)
 def device_silent(case: Case, limits: SilenceLimits) -> Iterator[Verdict]:
     """The primary device has said nothing for longer than it may (设备失联).
 
@@ -131,25 +150,6 @@ def gap_windows(case: Case, limits: SilenceLimits) -> list[GapWindow]:
             if during is not None:
                 found.append(GapWindow(carriage.device, *during, asked_s))
     return found
-
-
-def next_due(case: Case, limits: SilenceLimits) -> datetime | None:
-    """When a silence that lasts would become a finding although nothing comes.
-
-    The track watches for its own limit and leaves work when that has passed. What is left to us are limits
-    other than the track's, and devices that are silent already when they begin to carry.
-    """
-    moments = []
-    for carriage in case.facts.carriages:
-        if carriage.role != PRIMARY or carriage.last_heard is None:
-            continue
-        limit_s = _limit_s(carriage, case.legs, carriage.last_heard, limits)
-        due = carriage.last_heard + timedelta(seconds=limit_s)
-        opening = overlap((due, None), (carriage.begins, carriage.ends))
-        has_own_limit = limit_s != TRACK_FACTOR * carriage.expected_every_s
-        if opening is not None and opening[0] > case.until and (has_own_limit or opening[0] > due):
-            moments.append(opening[0])
-    return min(moments, default=None)
 
 
 def _limit_s(carriage: Carriage, legs: Legs, last_heard: datetime, limits: SilenceLimits) -> int:

@@ -44,7 +44,7 @@ class ForbiddenLimits(Struct, frozen=True):
     layby_min_stay_s: Annotated[int, Meta(ge=0)] = 60
 
 
-@rule(family="place", number="A1", code="route_deviation", severity=Severity.MAJOR, limits=RouteLimits)
+@rule(number="A1", code="route_deviation", severity=Severity.MAJOR, limits=RouteLimits)
 def route_deviation(case: Case, limits: RouteLimits) -> Iterator[Verdict]:
     """The goods are off the corridor that the leg prescribes (偏离指定路线).
 
@@ -142,12 +142,23 @@ def _cite_leg(span: Span) -> Evidence:
     return {"leg": span.index, "begins": span.begins.isoformat()}
 
 
+def lay_by_due(case: Case, limits: ForbiddenLimits) -> datetime | None:
+    """When a visit to a lay-by may have become a stay although nothing that is told has happened."""
+    moments = [
+        due
+        for visit, begins, kind in _forbidden_visits(case, limits)
+        if kind.startswith(LAYBY)
+        and (due := visit.next_look(limits.layby_min_stay_s, begins, case.until)) is not None
+    ]
+    return min(moments, default=None)
+
+
 @rule(
-    family="place",
     number="A4",
     code="forbidden_zone_entry",
     severity=Severity.MAJOR,
     limits=ForbiddenLimits,
+    due=lay_by_due,
 )
 def forbidden_zone_entry(case: Case, limits: ForbiddenLimits) -> Iterator[Verdict]:
     """The goods entered an area where they may not be (进入禁入区域).
@@ -205,17 +216,6 @@ def forbidden_zone_entry(case: Case, limits: ForbiddenLimits) -> Iterator[Verdic
                     parameters=parameters,
                     terms_revision=terms.revision,
                 )
-
-
-def next_due(case: Case, limits: ForbiddenLimits) -> datetime | None:
-    """When a visit to a lay-by may have become a stay although nothing that is told has happened."""
-    moments = [
-        due
-        for visit, begins, kind in _forbidden_visits(case, limits)
-        if kind.startswith(LAYBY)
-        and (due := visit.next_look(limits.layby_min_stay_s, begins, case.until)) is not None
-    ]
-    return min(moments, default=None)
 
 
 def _forbidden_visits(case: Case, limits: ForbiddenLimits) -> Iterator[tuple[Visit, datetime, str]]:
