@@ -194,24 +194,24 @@ class Link(asyncio.Protocol):
         data = self._rest + data if self._rest else data
         view, offset, end = memoryview(data), 0, len(data)
         read, publish = mqtt5.read, mqtt5.PublishPacket
-        try:
-            while offset < end and self.is_open:
+        while offset < end and self.is_open:
+            try:
                 packet, size = read(view[offset:])
-                offset += size
-                if type(packet) is publish:
-                    properties = dict(packet.user_properties) if packet.user_properties else {}
-                    message = Message(packet.topic, packet.payload, received_us, properties)
-                    number = packet.packet_id or 0
-                    self.unacknowledged += number > 0
-                    self._deliver(self, number, message)
-                    self.last_message = self._heard
-                else:
-                    self._handle(packet)
-        except IndexError:  # the rest of this packet is still under way
-            pass
-        except ValueError as error:
-            self.abort(f"not MQTT 5: {error}")
-            return
+            except IndexError:  # the rest of this packet is still under way
+                break
+            except ValueError as error:
+                self.abort(f"not MQTT 5: {error}")
+                return
+            offset += size
+            if type(packet) is publish:
+                properties = dict(packet.user_properties) if packet.user_properties else {}
+                message = Message(packet.topic, packet.payload, received_us, properties)
+                number = packet.packet_id or 0
+                self.unacknowledged += number > 0
+                self._deliver(self, number, message)
+                self.last_message = self._heard
+            else:
+                self._handle(packet)
         self._rest = data[offset:]
         self._most_unacknowledged = max(self._most_unacknowledged, self.unacknowledged)
 
