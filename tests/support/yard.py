@@ -16,18 +16,25 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+import msgspec
+
+from devices.identifiers import parse_thing
 from devices.observation import micros
 from tracking.domain.custody import terms as terms_
+from tracking.domain.custody.documents import Body
 from tracking.domain.custody.facts import (
     AreaRevision,
     Carriage,
     Facts,
+    GateWatch,
     Milestone,
     Silence,
     TermsRevision,
 )
 from tracking.domain.custody.judge import Judgement, judge
+from tracking.domain.custody.told import Aboard, Document, Report, Told
 from tracking.domain.custody.verdicts import Finding, Outcome
+from tracking.domain.things.subject import subject
 
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
@@ -156,6 +163,10 @@ class Yard:
         self.trucks: list[Truck] = []
         self.terms: dict[str, list[TermsRevision]] = {}
         self.closed: dict[str, datetime] = {}
+        self.aboard: dict[str, list[Aboard]] = {}
+        self.reports: dict[str, list[Report]] = {}
+        self.documents: dict[str, list[Document]] = {}
+        self.gates: list[GateWatch] = []
         self.areas: dict[str, tuple[AreaRevision, ...]] = {
             code: (AreaRevision(code, kind, bonded, parent, 1, EPOCH),)
             for code, kind, bonded, parent in AREAS
@@ -191,7 +202,73 @@ class Yard:
             carriages=tuple(truck.carriage() for truck in self.trucks if truck.shipment == shipment),
             areas=self.areas,
             closed_at=self.closed.get(shipment),
+            aboard=tuple(self.aboard.get(shipment, ())),
+            reports=tuple(sorted(self.reports.get(shipment, ()), key=lambda report: report.order)),
+            documents=tuple(
+                sorted(self.documents.get(shipment, ()), key=lambda document: (document.time, document.entry))
+            ),
+            gates=tuple(self.gates),
         )
+
+    def holds_goods(
+        self,
+        label: str,
+        *,
+        begins: str = "06:00",
+        ends: str | None = None,
+        is_goods: bool = True,
+        shipment: str = "S-1",
+    ) -> str:
+        """A thing of the shipment, or one that carried it; gives its URI."""
+        thing = parse_thing(label)
+        until = clock(ends) if ends is not None else None
+        self.aboard.setdefault(shipment, []).append(
+            Aboard(thing.uri, thing.kind, label, is_goods, clock(begins), until)
+        )
+        return thing.uri
+
+    def hears(
+        self,
+        fact: Told,
+        *,
+        at: str,
+        device: str = "SIP/SC-01",
+        kind: str = "scanner",
+        things: Sequence[str] = (),
+        shipment: str = "S-1",
+    ) -> Report:
+        """A device says something of the goods; ``things`` beside those that the fact itself names."""
+        reports = self.reports.setdefault(shipment, [])
+        uris = {parse_thing(thing).uri for thing in things}
+        named = subject(fact)
+        report = Report(
+            clock(at),
+            device,
+            kind,
+            1,
+            len(reports) + 1,
+            fact,
+            frozenset(uris | ({named} if named else set())),
+        )
+        reports.append(report)
+        return report
+
+    def files(
+        self,
+        body: Body,
+        *,
+        at: str,
+        number: str = "",
+        things: Sequence[str] = (),
+        source: str = "declared",
+        shipment: str = "S-1",
+    ) -> Document:
+        """A person or a partner says something of the shipment."""
+        documents = self.documents.setdefault(shipment, [])
+        uris = frozenset(parse_thing(thing).uri for thing in things)
+        document = Document(len(documents) + 1, number, clock(at), body, source, "desk", uris)
+        documents.append(document)
+        return document
 
     def judged(self, shipment: str = "S-1", *, until: str = "23:00") -> Judgement:
         """The judgement; the same facts gathered in another order must give the same."""
@@ -235,6 +312,12 @@ def _shuffled(facts: Facts, seed: int = 1) -> Facts:
     def mixed(items: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(dice.sample(list(items), len(items)))
 
-    return Facts(
-        facts.shipment, mixed(facts.terms), mixed(facts.carriages), dict(facts.areas), facts.closed_at
+    return msgspec.structs.replace(
+        facts,
+        terms=mixed(facts.terms),
+        carriages=mixed(facts.carriages),
+        aboard=mixed(facts.aboard),
+        reports=mixed(facts.reports),
+        documents=mixed(facts.documents),
+        gates=mixed(facts.gates),
     )

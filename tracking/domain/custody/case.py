@@ -43,6 +43,10 @@ def open_case(facts: Facts, until: datetime) -> Case:
             )
         ),
         carriages=tuple(sorted(facts.carriages, key=_place)),
+        aboard=tuple(sorted(facts.aboard, key=lambda aboard: (aboard.begins, aboard.thing))),
+        reports=tuple(sorted(facts.reports, key=lambda report: report.order)),
+        documents=tuple(sorted(facts.documents, key=lambda document: (document.time, document.entry))),
+        gates=tuple(sorted(facts.gates, key=lambda watch: (watch.gate, watch.device))),
     )
     stretches = course(facts.carriages)
     return Case(facts, stretches, fold(facts, stretches), until)
