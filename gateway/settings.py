@@ -147,6 +147,10 @@ class Settings(BaseSettings):
     stream_max_age_days: float = Field(
         default=7.0, gt=0, description="Days that the embedded broker keeps events, recorded ones included."
     )
+    clock_file: Path | None = Field(
+        default=None,
+        description="A file that sets a simulated clock, to play stories; default: the machine's clock.",
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto",
         description="Logs for people (console) or machines (json); auto: console on a terminal.",

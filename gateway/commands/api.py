@@ -8,7 +8,9 @@ from collections.abc import Callable
 import typer
 import uvicorn
 
+from devices.observation import moment
 from gateway import process
+from gateway.clock import open_clock
 from gateway.embedded import addresses
 from gateway.embedded.home import Home
 from gateway.settings import Settings
@@ -42,7 +44,8 @@ def api() -> None:
     settings = running.settings
     dsn = addresses.database_dsn(settings)
     let_admin_in(settings, dsn)
-    application = create_app(dsn)
+    clock = open_clock(settings.clock_file)
+    application = create_app(dsn, now=lambda: moment(clock.now_us()))
     pages.mount(application)
     config = uvicorn.Config(
         application,

@@ -8,15 +8,16 @@ import secrets
 import signal
 import socket
 import ssl
-import time
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Final
 
 import structlog
 import typer
 
 from gateway import process
 from gateway.access.callout import AuthCallout
+from gateway.clock import Clock, SimulatedClock, open_clock
 from gateway.embedded import addresses
 from gateway.embedded.addresses import BrokerAddress
 from gateway.embedded.home import Home
@@ -29,6 +30,7 @@ from gateway.process import Running
 from gateway.service import Worker
 from gateway.settings import Settings
 from gateway.sources.leases import retire_others
+from gateway.sources.simulated import SimulatedPartitionLeases, SimulatedSessionLeases, SimulatedSource
 from tracking.store.database import Connection, connect
 
 IDLE_IN_TRANSACTION_S = 2.0
@@ -40,6 +42,8 @@ MAX_BATCH = 1000
 MAX_BYTES = 2 << 20
 """Of payload, held twice: one batch under way, one ahead. After an outage the messages are long arrays, and
 a batch must be folded well within ``IDLE_IN_TRANSACTION_S``: 8 MiB of positions take a fast machine 1.7 s."""
+
+CLIENT_PREFIX: Final = "bondwatch-gateway-"
 
 app = typer.Typer()
 log = structlog.get_logger()
@@ -63,7 +67,8 @@ async def serve(running: Running) -> None:
     async with AsyncExitStack() as stack:
         connection = open_connection()
         tools = Tools(worker_id, connection, read_reference(connection))
-        road = Road(tools, connect=open_connection, now_us=now_us)
+        clock = open_clock(settings.clock_file)
+        road = Road(tools, connect=open_connection, now_us=clock.now_us)
         stack.callback(road.close)
         source = await open_source(settings, dsn, worker_id)
         stack.push_async_callback(source.close)
@@ -85,21 +90,29 @@ async def serve(running: Running) -> None:
 async def open_source(settings: Settings, dsn: str, worker: str) -> Source:
     """The source that the settings name. Its library is imported only when it is used."""
     address = addresses.broker(settings, "gateway")
+    clock = None if settings.clock_file is None else SimulatedClock(settings.clock_file)
     if settings.source == "mqtt":
-        return await _open_mqtt(address, dsn, worker)
-    return await _open_jetstream(address, settings, dsn, worker)
+        source = await _open_mqtt(address, dsn, worker, clock)
+    else:
+        source = await _open_jetstream(address, settings, dsn, worker, clock)
+    return source if clock is None else SimulatedSource(source, clock)
 
 
-async def _open_jetstream(address: BrokerAddress, settings: Settings, dsn: str, worker: str) -> Source:
+async def _open_jetstream(
+    address: BrokerAddress, settings: Settings, dsn: str, worker: str, clock: Clock | None
+) -> Source:
     from gateway.sources import jetstream, stream  # noqa: PLC0415 - see above
     from gateway.sources.leases import PartitionLeases  # noqa: PLC0415
 
     keep = stream.Keep(
         age=timedelta(days=settings.stream_max_age_days), max_bytes=round(settings.stream_max_gib * (1 << 30))
     )
+    leases = PartitionLeases(dsn, jetstream.NAME, worker)
+    if clock is not None:
+        leases = SimulatedPartitionLeases(dsn, jetstream.NAME, worker, clock=clock)
     source = await jetstream.JetStreamSource.open(
         [address.url],
-        PartitionLeases(dsn, jetstream.NAME, worker),
+        leases,
         user=address.user,
         password=address.password,
         keep=keep,
@@ -110,13 +123,15 @@ async def _open_jetstream(address: BrokerAddress, settings: Settings, dsn: str, 
     return source
 
 
-async def _open_mqtt(address: BrokerAddress, dsn: str, worker: str) -> Source:
+async def _open_mqtt(address: BrokerAddress, dsn: str, worker: str, clock: Clock | None) -> Source:
     from gateway.sources.leases import SessionLeases  # noqa: PLC0415 - see above
     from gateway.sources.mqtt import MqttSource  # noqa: PLC0415
     from gateway.sources.mqtt_link import Address  # noqa: PLC0415
 
     tls = ssl.create_default_context(cafile=address.ca_file) if address.tls else None
-    leases = SessionLeases(dsn, worker, prefix="bondwatch-gateway-")
+    leases = SessionLeases(dsn, worker, prefix=CLIENT_PREFIX)
+    if clock is not None:
+        leases = SimulatedSessionLeases(dsn, worker, prefix=CLIENT_PREFIX, clock=clock)
     mqtt = Address(address.host, address.port, address.user, address.password, tls)
     return await MqttSource.open(mqtt, leases, max_batch=MAX_BATCH, max_bytes=MAX_BYTES)
 
@@ -136,8 +151,3 @@ async def open_callout(settings: Settings, dsn: str) -> AuthCallout:
 def unique_id(name: str) -> str:
     """A worker's id: for people where and which it is, and never the same for two starts."""
     return f"{name}@{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-
-
-def now_us() -> int:
-    """This machine's clock, microseconds since the epoch."""
-    return time.time_ns() // 1000

@@ -13,13 +13,15 @@ import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import structlog
 import typer
 
+from devices.observation import moment
 from gateway import process
+from gateway.clock import open_clock
 from gateway.embedded import addresses
 from gateway.embedded.home import Home
 from gateway.problem import Problem
@@ -51,6 +53,11 @@ def judge() -> None:
 
     def open_connection() -> Connection:
         return connect(addresses.database_dsn(settings), application=f"bondwatch-{running.name}")
+
+    clock = open_clock(settings.clock_file)
+
+    def utc_now() -> datetime:
+        return moment(clock.now_us())
 
     home = Home(settings.home).prepare()
     checkpointer = Checkpointer(Signer(signing_seed(home)), home.checkpoints)
@@ -119,8 +126,3 @@ def broker(settings: Settings) -> Broker:
     address = addresses.mqtt_broker(settings, "judge")
     tls = ssl.create_default_context(cafile=address.ca_file) if address.tls else None
     return Broker(address.host, address.port, address.user, address.password, tls)
-
-
-def utc_now() -> datetime:
-    """The one clock of this process."""
-    return datetime.now(UTC)

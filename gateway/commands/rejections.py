@@ -14,7 +14,8 @@ from rich.table import Table
 
 from devices.messages import REJECTION_REASONS
 from devices.topics import events_topic
-from gateway.commands.gateway import now_us, unique_id
+from gateway.clock import open_clock
+from gateway.commands.gateway import unique_id
 from gateway.embedded import addresses
 from gateway.pipeline.reference import read_reference
 from gateway.pipeline.replay import Replayed, replay
@@ -104,7 +105,7 @@ def replay_(
     with connect(dsn, application="bondwatch-rejections") as conn:
         chosen = chosen or rejections.waiting(conn, reason=_known(reason), topic=_topic(device))
         tools = Tools(unique_id("rejections"), conn, read_reference(conn))
-        road = Road(tools, connect=lambda: connect(dsn), now_us=now_us)
+        road = Road(tools, connect=lambda: connect(dsn), now_us=open_clock(settings.clock_file).now_us)
         still = 0
         for rejection_id in chosen:
             outcome = asyncio.run(replay(road, _whole(conn, rejection_id), trust_time=trust_time))
