@@ -157,6 +157,7 @@ def _tell(work: Working, fix: Fix, code: str, run: Presence) -> None:
         "confirmed": list(fix.key),
         "fixes": run.count,
         "before": None if run.prior is None else list(run.prior.key),
+        "before_at": None if run.prior is None else [run.prior.lon, run.prior.lat],
         "lon": first.lon,
         "lat": first.lat,
         "accuracy_m": first.accuracy_m,
