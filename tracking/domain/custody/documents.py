@@ -117,10 +117,17 @@ class Order(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", t
 
 
 class SealRecord(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="seal_record"):
-    """A seal was put on in place of another, recorded with the handover."""
+    """A seal was put on, in place of another or as the first, recorded with the handover.
+
+    Attributes:
+        seal: its number.
+        replaces: the number of the one that it replaces; None: the one on the named things, or the open one.
+        iso_class: by ISO 17712: indicative, security or high security.
+    """
 
     seal: Annotated[str, Meta(min_length=1, max_length=32)]
     replaces: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+    iso_class: Annotated[str, Meta(pattern=r"^[ISH](?!\n)$")] | None = None
 
 
 class Release(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="release"):

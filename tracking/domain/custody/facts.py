@@ -16,6 +16,8 @@ from tracking.domain.custody.terms import Terms
 from tracking.domain.custody.told import Aboard, Document, Report
 
 PRIMARY: Final = "primary"
+SEAL: Final = "seal"
+"""An e-seal, by its kind or by its role on the goods."""
 
 READ_KINDS: Final = (
     "entered", "left", "crossed", "strayed", "returned", "silent", "heard", "stopped", "moved",
@@ -149,6 +151,11 @@ class Carriage(Struct, frozen=True):
     positions: tuple[Position, ...] = ()
     missing: tuple[MissingNumbers, ...] = ()
     calibrated_at: datetime | None = None
+
+    @property
+    def is_seal(self) -> bool:
+        """Whether it is an e-seal, whose silence and place rules of its own judge."""
+        return SEAL in {self.kind, self.role}
 
 
 class GateWatch(Struct, frozen=True):

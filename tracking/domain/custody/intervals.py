@@ -29,6 +29,18 @@ def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
     return min(one, other)
 
 
+def without(intervals: Iterable[Interval], taken: Interval) -> tuple[Interval, ...]:
+    """What is left of intervals when one is taken out of them."""
+    found: list[Interval] = []
+    for begins, ends in intervals:
+        before = earlier(ends, taken[0])
+        if before is None or begins < before:
+            found.append((begins, before))
+        if taken[1] is not None and (ends is None or taken[1] < ends):
+            found.append((max(begins, taken[1]), ends))
+    return tuple(found)
+
+
 def united(
     visits: Iterable[tuple[Interval, tuple[E, ...]]],
 ) -> list[tuple[Interval, tuple[E, ...]]]:
@@ -41,6 +53,18 @@ def united(
             found[-1] = ((first, joined), known + tuple(piece for piece in cited if piece not in known))
         else:
             found.append(((begins, ends), cited))
+    return found
+
+
+def joined(intervals: Iterable[Interval]) -> list[Interval]:
+    """Intervals in order; those that touch become one."""
+    found: list[Interval] = []
+    for begins, ends in sorted(intervals, key=lambda interval: interval[0]):
+        if found and _touches(found[-1], begins):
+            last = found[-1][1]
+            found[-1] = (found[-1][0], None if last is None or ends is None else max(last, ends))
+        else:
+            found.append((begins, ends))
     return found
 
 

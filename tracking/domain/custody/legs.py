@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from tracking.domain.custody.course import Step, Stretch, steps
 from tracking.domain.custody.facts import Facts, Milestone, TermsRevision
+from tracking.domain.custody.intervals import Interval, joined
 from tracking.domain.custody.terms import Leg, MoveLeg, StayLeg
 
 
@@ -96,6 +97,10 @@ class Legs(Struct, frozen=True):
     def at(self, moment: datetime) -> Span | None:
         """The span that covers a moment."""
         return next((span for span in self.spans if span.covers(moment)), None)
+
+    def running(self) -> list[Interval]:
+        """The times in which some leg runs."""
+        return joined((span.begins, span.ends) for span in self.spans)
 
     def moves(self) -> Iterator[Span]:
         """Every move with a corridor, revisions that kept the corridor joined into one span."""

@@ -1,12 +1,29 @@
-"""Where scanners last saw the goods."""
+"""Where the goods were: by their devices' places, and by what scanners saw."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from devices.observation import Scan
+from tracking.domain.custody.course import IN, ON
 from tracking.domain.custody.facts import Facts
 from tracking.domain.custody.told import Report
+from tracking.domain.custody.visits import visits
+
+
+def zones_at(facts: Facts, moment: datetime) -> frozenset[str] | None:
+    """The zones that any device on the goods was in, with those around them; None: nobody knows any place."""
+    told = (milestone for carriage in facts.carriages for milestone in carriage.milestones)
+    if not any(m.time <= moment and (m.kind in IN or m.kind in ON) for m in told):
+        return None
+    found = {
+        visit.zone
+        for visit in visits(facts)
+        if visit.certain
+        and visit.during[0] <= moment
+        and (visit.during[1] is None or moment < visit.during[1])
+    }
+    return frozenset(found.union(*(facts.around(zone, moment) for zone in found)))
 
 
 def last_place(facts: Facts, before: datetime | None) -> Report | None:
