@@ -28,6 +28,9 @@ from tracking.domain.custody.facts import (
     Facts,
     GateWatch,
     Milestone,
+    MissingNumbers,
+    Position,
+    Sample,
     Silence,
     TermsRevision,
 )
@@ -56,6 +59,7 @@ AREAS: tuple[tuple[str, str, bool, str | None], ...] = (
     ("PVGCARGO", "airport", False, None),
     ("SIPCBZ-E", "cbz", True, None),
     ("COLD01", "cold_store", True, "SIPCBZ-E"),
+    ("INSP01", "inspection", True, "SIPCBZ-E"),
     ("VAULT01", "restricted", False, "SIPCBZ-E"),
     ("G-SIPE-N1", "gate", False, "SIPCBZ-E"),
     ("KSCBZ", "cbz", True, None),
@@ -92,6 +96,11 @@ class Truck:
         self.milestones: list[Milestone] = []
         self.gaps: list[Silence] = []
         self.leaving: dict[str, datetime] = {}
+        self.kind = "tracker"
+        self.thing = ""
+        self.samples: list[Sample] = []
+        self.positions: list[Position] = []
+        self.missing: list[MissingNumbers] = []
 
     def enters(self, zone: str, *, at: str) -> Self:
         return self._tells("entered", zone, at)
@@ -135,6 +144,27 @@ class Truck:
         self.gaps.append(Silence(clock(since), clock(until)))
         return self.reports(at=until)
 
+    def stops(self, *, at: str, until: str | None = None, lon: float = 121.3, lat: float = 31.4) -> Self:
+        """It stands still, known three minutes later, and moves on."""
+        self._tells("stopped", None, at, lon=lon, lat=lat)
+        return self if until is None else self._tells("moved", None, until, lon=lon, lat=lat)
+
+    def measures(self, quantity: str, value: float, *, at: str) -> Self:
+        """One value of a sensor."""
+        self.samples.append(Sample(clock(at), quantity, value, 1, len(self.samples) + 1))
+        return self.reports(at=at)
+
+    def fixes(self, lon: float, lat: float, *, at: str, speed_mps: float | None = None) -> Self:
+        """A position to be compared with another device's."""
+        seq = len(self.positions) + 1
+        self.positions.append(Position(clock(at), lon, lat, 10.0, speed_mps, 1, seq))
+        return self.reports(at=at)
+
+    def lost_numbers(self, *, after: str, before: str, first: int = 7, last: int = 9) -> Self:
+        """Numbers that never came, between two reports that did."""
+        self.missing.append(MissingNumbers(1, first, last, clock(after), clock(before)))
+        return self
+
     def detached(self, *, at: str) -> Self:
         self.ends = clock(at)
         return self
@@ -151,6 +181,11 @@ class Truck:
             milestones=tuple(sorted(self.milestones, key=lambda m: (m.time, m.at, m.kind, m.area or ""))),
             gaps=tuple(self.gaps),
             leaving=dict(self.leaving),
+            kind=self.kind,
+            thing=self.thing,
+            samples=tuple(sorted(self.samples, key=lambda s: (s.time, s.quantity, s.run, s.seq))),
+            positions=tuple(sorted(self.positions, key=lambda p: (p.time, p.run, p.seq))),
+            missing=tuple(self.missing),
         )
 
     def _tells(self, kind: str, area: str | None, at: str, **detail: Any) -> Self:
@@ -185,10 +220,14 @@ class Yard:
         terms: Mapping[str, Any] | None = None,
         begins: str = "06:00",
         every_s: int = 60,
+        kind: str = "tracker",
+        thing: str = "",
     ) -> Truck:
         if shipment not in self.terms:
             self.holds(shipment, terms or PVG_TO_SIP, since="06:00")
         truck = Truck(name, shipment, role, begins, every_s)
+        truck.kind = kind
+        truck.thing = parse_thing(thing).uri if thing else ""
         self.trucks.append(truck)
         return truck
 
