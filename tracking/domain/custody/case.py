@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 from msgspec import Struct
 
 from tracking.domain.custody.course import Stretch, course
 from tracking.domain.custody.facts import Carriage, Facts
+from tracking.domain.custody.items import Scanned, Scans, by_item, scanned
 from tracking.domain.custody.legs import Legs, fold
 
 
-class Case(Struct, frozen=True):
+class Case(Struct, frozen=True, dict=True):
     """One shipment as of one moment.
 
     Attributes:
@@ -26,6 +28,16 @@ class Case(Struct, frozen=True):
     stretches: tuple[Stretch, ...]
     legs: Legs
     until: datetime
+
+    @cached_property
+    def scanned(self) -> Scanned:
+        """Every scan with the URI of what was scanned, in order; vehicles are no items."""
+        return scanned(self.facts.reports)
+
+    @cached_property
+    def scans(self) -> Scans:
+        """The same, by item."""
+        return by_item(self.scanned)
 
 
 def open_case(facts: Facts, until: datetime) -> Case:

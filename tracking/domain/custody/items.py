@@ -5,38 +5,42 @@ A wave has thousands of parcels; everything here takes time in proportion to sca
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from devices.identifiers import parse_thing
 from devices.observation import Scan
-from tracking.domain.custody.facts import Facts
 from tracking.domain.custody.told import Document, Report
-from tracking.domain.things.subject import subject
+from tracking.domain.things.subject import thing_uri
 
-Scans: TypeAlias = dict[str, list[Report]]
-"""Reports of scans by the URI of what was scanned, in order."""
+Scanned: TypeAlias = Sequence[tuple[str, Report, Scan]]
+"""Scans in order: the URI of what was scanned, the report, and the fact in it."""
+
+Scans: TypeAlias = Mapping[str, Sequence[tuple[Report, Scan]]]
+"""Scans by the URI of what was scanned, each in order."""
 
 VEHICLE: Final = "vehicle"
 
 
-def scans_by_item(facts: Facts) -> Scans:
-    """What was scanned of everything that isn't a vehicle."""
-    found: Scans = {}
-    for report in facts.reports:
-        if isinstance(report.fact, Scan):
-            thing = subject(report.fact)
-            if thing is not None:
-                found.setdefault(thing, []).append(report)
-    return {thing: reports for thing, reports in found.items() if named(thing).kind != VEHICLE}
+def scanned(reports: Sequence[Report]) -> Scanned:
+    """The scans of everything that isn't a vehicle."""
+    return [
+        (thing, report, report.fact)
+        for report in reports
+        if isinstance(report.fact, Scan)
+        and (thing := thing_uri(report.fact.code)) is not None
+        and named(thing).kind != VEHICLE
+    ]
 
 
-def scan_of(report: Report) -> Scan:
-    """The fact of a report of ``scans_by_item``."""
-    assert isinstance(report.fact, Scan)
-    return report.fact
+def by_item(found: Scanned) -> Scans:
+    """Scans by what was scanned."""
+    items: dict[str, list[tuple[Report, Scan]]] = {}
+    for thing, report, scan in found:
+        items.setdefault(thing, []).append((report, scan))
+    return items
 
 
 class Named(NamedTuple):

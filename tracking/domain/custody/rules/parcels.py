@@ -12,9 +12,8 @@ from msgspec import Meta, Struct
 from devices.observation import Action, Scan
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.documents import Release
-from tracking.domain.custody.facts import Facts
 from tracking.domain.custody.intervals import earlier
-from tracking.domain.custody.items import VEHICLE, Papers, named, scan_of
+from tracking.domain.custody.items import Papers, Scanned, named
 from tracking.domain.custody.rules.registry import rule
 from tracking.domain.custody.terms import StayLeg
 from tracking.domain.custody.told import Document, Report
@@ -25,7 +24,7 @@ from tracking.domain.custody.verdicts import (
     cite_document,
     cite_report,
 )
-from tracking.domain.things.subject import subject, thing_uri
+from tracking.domain.things.subject import thing_uri
 
 PACKAGES: Final = frozenset({"parcel", "handling_unit", "item", "product", "code"})
 """Kinds of things into which one packs; what one loads into is a conveyance."""
@@ -133,7 +132,7 @@ def parcel_out_without_release(case: Case, limits: ReleaseLimits) -> Iterator[Ve
 def _blocked(case: Case, releases: Papers) -> dict[str, list[_Blocked]]:
     """Rides that should not have begun, by what they are a finding of."""
     found: dict[str, list[_Blocked]] = {}
-    for ride in _rides(case.facts):
+    for ride in _rides(case.scanned):
         item, loaded = ride.item, ride.loaded
         word = _word(releases, item, loaded.time)
         if word is None and (ride.is_package or not _needs_release(case, loaded)):
@@ -159,18 +158,13 @@ def _together(blocked: list[_Blocked]) -> Iterator[tuple[datetime, datetime | No
     yield opened_at, closed_at, rides
 
 
-def _rides(facts: Facts) -> list[_Ride]:
+def _rides(scanned: Scanned) -> list[_Ride]:
     """What was on a conveyance, in order of the scans; what lies in a package rides with it."""
     inside: dict[str, set[str]] = {}
     riding: dict[str, _Ride] = {}
     found: list[_Ride] = []
-    for report in facts.reports:
-        if not isinstance(report.fact, Scan):
-            continue
-        thing = subject(report.fact)
-        if thing is None or named(thing).kind == VEHICLE:
-            continue
-        action, parent = report.fact.action, _parent(report.fact)
+    for thing, report, scan in scanned:
+        action, parent = scan.action, _parent(scan)
         packages = parent is not None and named(parent).kind in PACKAGES
         if action is Action.LOADING and not packages:
             for item in _with_contents(thing, inside):
@@ -202,8 +196,13 @@ def _with_contents(thing: str, inside: dict[str, set[str]]) -> list[str]:
     return found
 
 
+def _scan(report: Report) -> Scan:
+    assert isinstance(report.fact, Scan)
+    return report.fact
+
+
 def _conveyance(loaded: Report) -> str:
-    parent = _parent(scan_of(loaded))
+    parent = _parent(_scan(loaded))
     return named(parent).label if parent is not None else UNNAMED
 
 
@@ -242,7 +241,7 @@ def _needs_release(case: Case, loaded: Report) -> bool:
     terms = case.facts.terms_at(loaded.time)
     if terms is None:
         return False
-    legs, location = terms.terms.legs, scan_of(loaded).location
+    legs, location = terms.terms.legs, _scan(loaded).location
     places = {location} | case.facts.around(location, loaded.time) if location is not None else set()
     kept = (leg for leg in legs if isinstance(leg, StayLeg) and places & set(leg.zones))
     return next(kept, legs[min(case.legs.index, len(legs) - 1)]).needs_release

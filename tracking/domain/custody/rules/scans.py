@@ -10,11 +10,11 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from devices.observation import Action, Gate
+from devices.observation import Action, Gate, Scan
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.documents import Steps
 from tracking.domain.custody.facts import Facts
-from tracking.domain.custody.items import Papers, scan_of, scans_by_item
+from tracking.domain.custody.items import Papers
 from tracking.domain.custody.rules.registry import rule
 from tracking.domain.custody.told import Document, Report
 from tracking.domain.custody.verdicts import Outcome, Severity, Verdict, cite_document, cite_report
@@ -69,7 +69,7 @@ class _Gap(Struct, frozen=True):
 
 def step_due(case: Case, _limits: StepLimits) -> datetime | None:
     """When the hours of a step will be over for the next item."""
-    gaps = (gap.opened_at for gap in _gaps(case.facts))
+    gaps = (gap.opened_at for gap in _gaps(case))
     return min((moment for moment in gaps if moment > case.until), default=None)
 
 
@@ -94,7 +94,7 @@ def scan_gap(case: Case, limits: StepLimits) -> Iterator[Verdict]:
     Source: rule E6 of our catalogue; steps and hours are the warehouse's own.
     """
     together: dict[tuple[str, datetime], list[_Gap]] = {}
-    for gap in _gaps(case.facts):
+    for gap in _gaps(case):
         together.setdefault((gap.step, gap.opened_at), []).append(gap)
     for (step, opened_at), gaps in sorted(together.items()):
         ends = [gap.closed_at for gap in gaps if gap.closed_at is not None]
@@ -153,12 +153,12 @@ def _verdict(
         )
 
 
-def _gaps(facts: Facts) -> Iterator[_Gap]:
+def _gaps(case: Case) -> Iterator[_Gap]:
     """Every step left out by any item, whatever the watermark, in order of the items."""
-    papers = Papers(d for d in facts.documents if isinstance(d.body, Steps))
+    papers = Papers(d for d in case.facts.documents if isinstance(d.body, Steps))
     if not papers:
         return
-    scans = scans_by_item(facts)
+    facts, scans = case.facts, case.scans
     goods = {aboard.thing for aboard in facts.aboard if aboard.is_goods} or scans.keys()
     gates = _gate_passages(facts)
     for item in sorted(scans):
@@ -183,11 +183,10 @@ def _left_out(paper: Document, done: Done) -> Iterator[_Gap]:
             yield _Gap(step, min(opening), scan.time if scan is not None else None, cited, paper)
 
 
-def _done(reports: Sequence[Report], gates: Mapping[str, Sequence[Report]]) -> Done:
+def _done(scans: Sequence[tuple[Report, Scan]], gates: Mapping[str, Sequence[Report]]) -> Done:
     """The first scan of each step; a gate is passed with what the item was loaded onto."""
     found: dict[str, Report] = {}
-    for report in reports:
-        scan = scan_of(report)
+    for report, scan in scans:
         for step in _STEPS_OF[scan.action]:
             found.setdefault(step, report)
         if scan.quantity is not None and (scan.uom or "").lower() in MASS_UNITS:

@@ -10,19 +10,19 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
-from devices.observation import Gate, Scan
+from devices.observation import Gate
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.facts import Facts
-from tracking.domain.custody.items import VEHICLE, named
+from tracking.domain.custody.items import named
 from tracking.domain.custody.rules.registry import rule
 from tracking.domain.custody.told import Report
 from tracking.domain.custody.verdicts import Outcome, Severity, Verdict, cite_report
 from tracking.domain.places.geodesy import distance_m
-from tracking.domain.things.subject import subject, thing_uri
+from tracking.domain.things.subject import thing_uri
 
 MPS_PER_KMH: Final = 1 / 3.6
-NO_SERIALS: Final = frozenset({VEHICLE, "product"})
-"""Kinds of things that many share one code of, or whose places are the track's to judge."""
+KIND_OF_GOODS: Final = "product"
+"""A code that many things share."""
 
 
 class SerialLimits(Struct, frozen=True):
@@ -75,7 +75,7 @@ def duplicate_scan_conflict(case: Case, limits: SerialLimits) -> Iterator[Verdic
     Evidence: the sightings, from the last that was possible.
     Source: rule E7 of our catalogue; the numbers are ours.
     """
-    for item, sightings in _sightings(case.facts).items():
+    for item, sightings in _sightings(case).items():
         conflict: list[Report] = []
         for one, other in pairwise(sightings):
             if _is_impossible(case.facts, one, other, limits):
@@ -88,20 +88,20 @@ def duplicate_scan_conflict(case: Case, limits: SerialLimits) -> Iterator[Verdic
             yield from _verdict(case, limits, item, conflict, None)
 
 
-def _sightings(facts: Facts) -> dict[str, list[_Sighting]]:
+def _sightings(case: Case) -> dict[str, list[_Sighting]]:
     found: dict[str, list[_Sighting]] = {}
-    for report in facts.reports:
-        fact = report.fact
-        if isinstance(fact, Scan):
-            thing = subject(fact)
-            if fact.location is not None and thing is not None and (fact.quantity or 1) <= 1:
-                found.setdefault(thing, []).append(_Sighting(fact.location, report))
-        elif isinstance(fact, Gate):
-            for number in fact.containers:
-                thing = thing_uri(number)
-                if thing is not None:
-                    found.setdefault(thing, []).append(_Sighting(fact.gate, report))
-    return {thing: seen for thing, seen in found.items() if named(thing).kind not in NO_SERIALS}
+    for thing, report, scan in case.scanned:
+        if scan.location is not None and (scan.quantity or 1) <= 1:
+            found.setdefault(thing, []).append(_Sighting(scan.location, report))
+    for report in case.facts.reports:
+        if isinstance(report.fact, Gate):
+            for thing in filter(None, map(thing_uri, report.fact.containers)):
+                found.setdefault(thing, []).append(_Sighting(report.fact.gate, report))
+    return {
+        thing: sorted(seen, key=lambda sighting: sighting.report.order)
+        for thing, seen in found.items()
+        if len(seen) > 1 and named(thing).kind != KIND_OF_GOODS
+    }
 
 
 def _is_impossible(facts: Facts, one: _Sighting, other: _Sighting, limits: SerialLimits) -> bool:

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from devices.observation import Action
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.documents import Status
-from tracking.domain.custody.items import Papers, scan_of, scans_by_item
+from tracking.domain.custody.items import Papers
 from tracking.domain.custody.rules.registry import rule
 from tracking.domain.custody.told import Report
 from tracking.domain.custody.verdicts import Outcome, Severity, Verdict, cite_report
@@ -81,12 +81,12 @@ def _drawn(case: Case, limits: SpotCheckLimits) -> Iterator[tuple[Report, Report
     statuses = Papers(d for d in case.facts.documents if isinstance(d.body, Status))
     if not statuses or not limits.sample_pct:
         return
-    for item, reports in scans_by_item(case.facts).items():
+    for item, scans in case.scans.items():
         if not _is_drawn(case.facts.shipment, item, limits.sample_pct):
             continue
-        checked = next((r for r in reports if scan_of(r).action in CHECKS), None)
-        for report in reports:
-            if scan_of(report).action in IN_OR_OUT and _is_non_bonded(statuses, item, report.time):
+        checked = next((report for report, scan in scans if scan.action in CHECKS), None)
+        for report, scan in scans:
+            if scan.action in IN_OR_OUT and _is_non_bonded(statuses, item, report.time):
                 if checked is None or checked.time > report.time:
                     yield report, checked
                 break

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
-from devices.observation import Action
+from devices.observation import Action, Scan
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.documents import Status
 from tracking.domain.custody.facts import Facts
 from tracking.domain.custody.intervals import Interval, overlap, united
-from tracking.domain.custody.items import Papers, named, scan_of, scans_by_item
+from tracking.domain.custody.items import Papers, named
 from tracking.domain.custody.rules.registry import rule
 from tracking.domain.custody.told import Document, Report
 from tracking.domain.custody.verdicts import (
@@ -61,7 +61,7 @@ def conflict_due(case: Case, limits: LocationLimits) -> datetime | None:
     grace = timedelta(minutes=limits.grace_min)
     opening = (
         begins + grace
-        for _, (begins, ends), _ in _misplaced(case.facts, limits)
+        for _, (begins, ends), _ in _misplaced(case, limits)
         if ends is None or begins + grace < ends
     )
     return min((moment for moment in opening if moment > case.until), default=None)
@@ -95,7 +95,7 @@ def status_location_conflict(case: Case, limits: LocationLimits) -> Iterator[Ver
     tells them apart. The minutes are ours.
     """
     grace = timedelta(minutes=limits.grace_min)
-    for item, (begins, ends), told in _misplaced(case.facts, limits):
+    for item, (begins, ends), told in _misplaced(case, limits):
         opened_at = begins + grace
         terms = case.facts.terms_at(opened_at)
         if terms is None or opened_at > case.until or (ends is not None and ends <= opened_at):
@@ -113,16 +113,17 @@ def status_location_conflict(case: Case, limits: LocationLimits) -> Iterator[Ver
         )
 
 
-def _misplaced(facts: Facts, limits: LocationLimits) -> Iterator[Misplaced]:
+def _misplaced(case: Case, limits: LocationLimits) -> Iterator[Misplaced]:
     """Everything that lay where goods of its status may not be, however short."""
-    statuses = Papers(d for d in facts.documents if isinstance(d.body, Status))
+    statuses = Papers(d for d in case.facts.documents if isinstance(d.body, Status))
     if not statuses:
         return
-    for item, reports in scans_by_item(facts).items():
-        held = list(_statuses(statuses.about(item)))
+    for item, scans in case.scans.items():
+        stays = list(_stays(case.facts, scans, limits))
+        held = list(_statuses(statuses.about(item))) if stays else []
         wrong: list[tuple[Interval, tuple[Report | Document, ...]]] = [
             (shared, (report, status))
-            for stay, report, wanted in _stays(facts, reports, limits)
+            for stay, report, wanted in stays
             for during, status in held
             if _status(status) != wanted and (shared := overlap(stay, during)) is not None
         ]
@@ -131,23 +132,23 @@ def _misplaced(facts: Facts, limits: LocationLimits) -> Iterator[Misplaced]:
 
 
 def _stays(
-    facts: Facts, reports: list[Report], limits: LocationLimits
+    facts: Facts, scans: Sequence[tuple[Report, Scan]], limits: LocationLimits
 ) -> Iterator[tuple[Interval, Report, str]]:
     """The times at which an item lay in places for one status alone, and that status."""
-    placing = [r for r in reports if scan_of(r).location is not None or scan_of(r).action in TAKES_AWAY]
-    for report, then in pairwise([*placing, None]):
-        assert report is not None
-        wanted = _wanted(facts, report, limits)
+    placing = [(r, scan) for r, scan in scans if scan.location is not None or scan.action in TAKES_AWAY]
+    ends = [report.time for report, _ in placing[1:]]
+    for (report, scan), then in zip_longest(placing, ends):
+        wanted = _wanted(facts, scan, report.time, limits)
         if wanted is not None:
-            yield (report.time, then.time if then is not None else None), report, wanted
+            yield (report.time, then), report, wanted
 
 
-def _wanted(facts: Facts, report: Report, limits: LocationLimits) -> str | None:
+def _wanted(facts: Facts, scan: Scan, moment: datetime, limits: LocationLimits) -> str | None:
     """The status that goods must have where a scan put them; None: any, or it put them nowhere."""
-    location, action = scan_of(report).location, scan_of(report).action
-    if location is None or action in TAKES_AWAY or location in limits.handling_zones:
+    location = scan.location
+    if location is None or scan.action in TAKES_AWAY or location in limits.handling_zones:
         return None
-    area = facts.area_at(location, report.time)
+    area = facts.area_at(location, moment)
     if area is None:
         return None
     if area.kind in limits.bonded_kinds:
