@@ -6,15 +6,14 @@ from datetime import datetime
 
 from devices.observation import Scan
 from tracking.domain.custody.course import IN, ON
-from tracking.domain.custody.facts import Facts
+from tracking.domain.custody.facts import Carriage, Facts
 from tracking.domain.custody.told import Report
 from tracking.domain.custody.visits import visits
 
 
 def zones_at(facts: Facts, moment: datetime) -> frozenset[str] | None:
-    """The zones that any device on the goods was in, with those around them; None: nobody knows any place."""
-    told = (milestone for carriage in facts.carriages for milestone in carriage.milestones)
-    if not any(m.time <= moment and (m.kind in IN or m.kind in ON) for m in told):
+    """The zones that any device on the goods was in, with those around them; None: no device could tell."""
+    if not any(_could_tell(carriage, moment) for carriage in facts.carriages):
         return None
     found = {
         visit.zone
@@ -24,6 +23,13 @@ def zones_at(facts: Facts, moment: datetime) -> frozenset[str] | None:
         and (visit.during[1] is None or moment < visit.during[1])
     }
     return frozenset(found.union(*(facts.around(zone, moment) for zone in found)))
+
+
+def _could_tell(carriage: Carriage, moment: datetime) -> bool:
+    """Whether it was on the goods and had told of any place."""
+    if moment < carriage.begins or (carriage.ends is not None and carriage.ends <= moment):
+        return False
+    return any(m.time <= moment and (m.kind in IN or m.kind in ON) for m in carriage.milestones)
 
 
 def last_place(facts: Facts, before: datetime | None) -> Report | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
@@ -12,12 +12,11 @@ from msgspec import Meta, Struct
 from devices.identifiers import container_warning
 from devices.observation import Gate, SealState
 from tracking.domain.custody.case import Case
-from tracking.domain.custody.documents import Order
 from tracking.domain.custody.intervals import earlier, overlap
 from tracking.domain.custody.rules.registry import rule
 from tracking.domain.custody.seals import Mark, Reading, Worn, cite_source, fold
-from tracking.domain.custody.terms import NO_SEAL, MoveLeg, Terms, zone_fields
-from tracking.domain.custody.told import Document
+from tracking.domain.custody.terms import NO_SEAL
+from tracking.domain.custody.unlocking import DESTINATION, is_ordered, orders
 from tracking.domain.custody.verdicts import (
     Evidence,
     Outcome,
@@ -29,8 +28,6 @@ from tracking.domain.custody.verdicts import (
 from tracking.domain.custody.whereabouts import zones_at
 
 Minutes = Annotated[float, Meta(ge=0, le=525_600)]
-
-DESTINATION: Final = "destination"
 
 
 class BreakLimits(Struct, frozen=True):
@@ -57,7 +54,7 @@ def seal_broken_in_transit(case: Case, limits: BreakLimits) -> Iterator[Verdict]
     finding. Closes when the seal is locked again, when a re-seal is recorded in its place, or when no leg
     runs any more.
 
-    Undetermined when an order was given in time but no device on the goods has told of any place yet.
+    Undetermined when an order was given in time but no device on the goods then had told of any place.
 
     Must not fire for a seal that says it is unlocked and was never locked; nor for a seal that was replaced;
     nor for anything said of it after it was opened under an order, until it is locked again; nor on a leg
@@ -92,7 +89,7 @@ def seal_broken_in_transit(case: Case, limits: BreakLimits) -> Iterator[Verdict]
             if during is None or terms is None:
                 continue
             zones = zones_at(case.facts, opened_at)
-            last = _orders(case, worn, opened_at)[-1:]
+            last = orders(case, worn, opened_at)[-1:]
             yield Verdict(
                 rule="seal_broken_in_transit",
                 cause=worn.seal,
@@ -122,63 +119,12 @@ def _broken(
         span = case.legs.at(mark.time)
         if span is None or span.leg.seal == NO_SEAL or not worn.covers(mark.time):
             continue
-        is_ordered = _is_ordered(case, worn, mark.time, limits)
-        if is_ordered:
+        window = timedelta(minutes=limits.order_window_min)
+        was_ordered = is_ordered(case, worn, mark.time, window, limits.allowed_zones)
+        if was_ordered:
             return None
-        return (Outcome.FINDING if is_ordered is False else Outcome.UNDETERMINED), marks[place:]
+        return (Outcome.FINDING if was_ordered is False else Outcome.UNDETERMINED), marks[place:]
     return None
-
-
-def _is_ordered(case: Case, worn: Worn, moment: datetime, limits: BreakLimits) -> bool | None:
-    """Whether customs had ordered it, there and then; None: nobody knows where."""
-    window = timedelta(minutes=limits.order_window_min)
-    zones = {
-        order.body.zone
-        for order in _orders(case, worn, moment)
-        if isinstance(order.body, Order) and moment - order.time <= window
-    }
-    if not zones:
-        return False
-    where = zones_at(case.facts, moment)
-    if where is None:
-        return None
-    return bool(zones & where) and any(_is_allowed(case, zone, moment, limits) for zone in where)
-
-
-def _orders(case: Case, worn: Worn, moment: datetime) -> list[Document]:
-    """The orders given for a seal up to a moment, in order."""
-    others = [other for other in fold(case).on(moment) if other.seal != worn.seal]
-    return [
-        document
-        for document in case.facts.documents
-        if isinstance(document.body, Order)
-        and document.time <= moment
-        and _is_for(document, document.body, worn, others)
-    ]
-
-
-def _is_for(document: Document, order: Order, worn: Worn, others: list[Worn]) -> bool:
-    """An order is for the seal it names; else for those on the things it names, unless others' they are."""
-    if order.seal is not None:
-        return order.seal == worn.seal
-    is_of_other = any(document.things & other.things for other in others)
-    return bool(document.things & worn.things) or not is_of_other
-
-
-def _is_allowed(case: Case, zone: str, moment: datetime, limits: BreakLimits) -> bool:
-    area, terms = case.facts.area_at(zone, moment), case.facts.terms_at(moment)
-    names = {zone} | ({area.kind} if area is not None else set())
-    if terms is not None and zone in _destinations(terms.terms):
-        names.add(DESTINATION)
-    return not names.isdisjoint(limits.allowed_zones)
-
-
-def _destinations(terms: Terms) -> frozenset[str]:
-    """Where the moves end; of terms without any, where the goods stay."""
-    moves = [leg for leg in terms.legs if isinstance(leg, MoveLeg)]
-    if moves:
-        return frozenset(zone for leg in moves for zone in leg.to_zones)
-    return frozenset(zone for leg in terms.legs for _, zones in zone_fields(leg) for zone in zones)
 
 
 class NumberLimits(Struct, frozen=True):
