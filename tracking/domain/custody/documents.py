@@ -184,6 +184,13 @@ class Calibration(Struct, frozen=True, forbid_unknown_fields=True, tag_field="ki
     certificate: Number | None = None
 
 
+class DeviceKey(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="device_key"):
+    """A device signs with this key (Ed25519, 32 bytes in base64) from the document's moment on."""
+
+    device: Annotated[str, Meta(min_length=3, max_length=129)]
+    public_key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=(?!\n)$")]
+
+
 class PlateConfirmed(
     Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="plate_confirmed"
 ):
@@ -224,14 +231,14 @@ class GateOverride(Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
 
 Body: TypeAlias = (
     GatePass | PassMoved | Order | SealRecord | Release | Status | Conveyance | Declaration | Deduction
-    | Count | Steps | Calibration | PlateConfirmed | GateOverride
+    | Count | Steps | Calibration | DeviceKey | PlateConfirmed | GateOverride
 )  # fmt: skip
 
 KINDS: Final[dict[str, type[Struct]]] = {
     str(body.__struct_config__.tag): body
     for body in (
         GatePass, PassMoved, Order, SealRecord, Release, Status, Conveyance, Declaration, Deduction, Count,
-        Steps, Calibration, PlateConfirmed, GateOverride,
+        Steps, Calibration, DeviceKey, PlateConfirmed, GateOverride,
     )
 }  # fmt: skip
 """Bodies by kind."""
