@@ -10,6 +10,7 @@ from random import Random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from devices.coordinates import wgs84_to_gcj02
 from devices.observation import Gate, Observation, Reading, Seal
 from tests.support.traces import SECOND, START_US, Truck, corridor, moved, square
 from tracking.domain.places import PlaceIndex
@@ -140,7 +141,9 @@ def sorted_milestones(milestones: Iterable[Milestone]) -> list[Milestone]:
 
 SCENES = st.lists(
     st.tuples(
-        st.sampled_from(["drive", "stray", "stop", "drift", "silence", "jump", "seal", "bad", "together"]),
+        st.sampled_from(
+            ["drive", "stray", "stop", "drift", "silence", "jump", "datum", "seal", "bad", "together"]
+        ),
         st.integers(0, 2**32 - 1),
     ),
     min_size=1,
@@ -166,14 +169,14 @@ def traces(draw: st.DrawFn) -> list[Observation]:
             case "stop":
                 truck.stands(random.randrange(1, 20))
             case "drift":
-                for _ in range(random.randrange(1, 30)):
-                    offset = random.gauss(0, 120), random.gauss(0, 120)
-                    truck.is_seen(*offset, accuracy_m=random.choice([None, 8, 25, 60, 99]))
+                drifts(truck, random)
             case "silence":
                 truck.is_silent(random.choice([100, 149, 150, 151, 600, 7200]))
             case "jump":
                 for _ in range(random.randrange(1, 6)):
                     truck.is_seen(9000, random.uniform(-50, 50))
+            case "datum":
+                mixes_datums(truck, random)
             case "seal":
                 truck.reports(Seal("ES-77020", random.choice(["locked", "cut", "low_battery"])))
                 truck.reports(Gate("GATE", "1", "in", plate="苏E1289K"))
@@ -183,6 +186,24 @@ def traces(draw: st.DrawFn) -> list[Observation]:
             case "together":
                 truck.is_seen(after_s=0).is_seen(700, after_s=0)
     return truck.observations or truck.is_seen().observations
+
+
+def drifts(truck: Truck, random: Random) -> None:
+    for _ in range(random.randrange(1, 30)):
+        offset = random.gauss(0, 120), random.gauss(0, 120)
+        truck.is_seen(*offset, accuracy_m=random.choice([None, 8, 25, 60, 99]))
+
+
+def mixes_datums(truck: Truck, random: Random) -> None:
+    """It stands, and some fixes lie where a Chinese map would draw it; half the time it really is there."""
+    truck.stands(random.randrange(1, 9))
+    there = wgs84_to_gcj02(truck.lon, truck.lat)
+    east, north = moved_m(truck, there)
+    for _ in range(random.choice([1, 2, 5, 30])):
+        truck.is_seen(east, north + random.uniform(-40, 40), speed_mps=random.choice([None, 0.0]))
+    if random.random() < 0.5:
+        truck.lon, truck.lat = there
+    truck.is_seen()
 
 
 def moved_m(truck: Truck, to: tuple[float, float]) -> tuple[float, float]:
@@ -285,4 +306,5 @@ def test_the_traces_are_not_hollow() -> None:
 
     gather()
     wanted = {"entered", "left", "strayed", "returned", "crossed", "stopped", "moved", "silent", "heard"}
+    wanted |= {"jumped", "jump_settled", "datum_suspected", "datum_undetermined", "datum_cleared"}
     assert kinds >= wanted | {"seal_locked", "seal_cut", "passed_gate"}

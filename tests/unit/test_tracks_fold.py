@@ -37,12 +37,27 @@ def test_a_stop_is_dated_at_its_first_fix_and_ends_at_the_first_beyond():
     assert stopped.at[0] - stopped.time_us == 180 * SECOND
     assert moved_on.time_us == still[-1].time_us + 30 * SECOND
     assert moved_on.detail["stood_s"] == 300
+    assert moved_on.detail["before"] == list(still[-1].key)
+    assert stopped.detail["near"] is None
+
+
+def test_a_stop_names_the_nearest_zone_and_how_far_it_is():
+    far, near = square("FAR", *moved(LON, LAT, 500, 0), 200), square("NEAR", *moved(LON, LAT, -320, 0), 200)
+    (stopped,) = told_kinds(Truck(LON, LAT).stands(8).folded(far, near).milestones, "stopped")
+    assert stopped.detail["near"] == ["NEAR", pytest.approx(120, abs=1)]
+    around = square("AROUND", LON, LAT, 1000)
+    (within,) = told_kinds(Truck(LON, LAT).stands(8).folded(near, around).milestones, "stopped")
+    assert within.detail["near"] == ["AROUND", -400.0]
 
 
 @pytest.mark.parametrize(("fixes", "stops"), [(6, False), (7, True)])
 def test_a_stop_takes_three_minutes(fixes, stops):
     truck = Truck(LON, LAT).stands(fixes)
     assert bool(told(truck.folded().milestones, "stopped")) is stops
+
+
+def told_kinds(milestones, *kinds):
+    return [milestone for milestone in milestones if milestone.kind in kinds]
 
 
 def test_crawling_is_no_stop():
@@ -89,7 +104,15 @@ def test_a_jump_and_back_judges_nothing():
     between = square("BETWEEN", *moved(LON, LAT, 25_000, 0), 400)
     truck = Truck(LON, LAT).stands(8).is_seen(50_000).is_seen(50_000).stands(3)
     folded = truck.folded(zone, between)
-    assert told(folded.milestones) == [("stopped", None)]
+    assert told(folded.milestones) == [("stopped", None), ("jumped", None), ("jump_settled", None)]
+    jumped, settled = folded.milestones[1:]
+    assert (seconds(jumped), seconds(settled)) == (240, 300)
+    assert jumped.at == truck.observations[8].key
+    assert jumped.detail["before"] == list(truck.observations[7].key)
+    assert jumped.detail["after"] == list(truck.observations[8].key)
+    assert jumped.detail["distance_m"] == pytest.approx(50_000, rel=0.01)
+    assert jumped.detail["speed_kmh"] == pytest.approx(6000, rel=0.01)
+    assert settled.detail["believed"] is False
     assert folded.track.suspect is None
     assert folded.track.suspect_count == 0
 
@@ -101,8 +124,22 @@ def test_a_jump_is_believed_after_three_consistent_fixes():
     for _ in range(4):
         truck.is_seen(50_000)
     milestones = truck.folded(zone, between).milestones
-    assert told(milestones) == [("entered", "Z")]
-    assert seconds(milestones[0]) == 4 * 30
+    assert told(milestones) == [("jumped", None), ("jump_settled", None), ("entered", "Z")]
+    jumped, settled, entered = milestones
+    assert settled.detail["believed"] is True
+    assert (seconds(jumped), seconds(settled), seconds(entered)) == (60, 120, 120)
+
+
+def test_two_fixes_of_one_moment_have_no_speed():
+    truck = Truck(LON, LAT).is_seen().is_seen(50_000, after_s=0)
+    (jumped,) = truck.folded().milestones
+    assert jumped.detail["speed_kmh"] is None
+
+
+def test_a_fix_that_time_makes_possible_settles_a_jump_where_it_led():
+    truck = Truck(LON, LAT).is_seen().is_seen(50_000).is_seen(50_000, after_s=3600)
+    (jumped, settled) = truck.folded(profile=Profile(3600)).milestones
+    assert (jumped.kind, settled.kind, settled.detail["believed"]) == ("jumped", "jump_settled", True)
 
 
 def test_the_way_of_a_believed_jump_crosses_nothing():
@@ -111,7 +148,8 @@ def test_the_way_of_a_believed_jump_crosses_nothing():
     truck = Truck(LON, LAT).stands(8)
     for east in (50_000, 50_000, 50_800, 51_500, 52_200, 52_900):
         truck.is_seen(east, speed_mps=25.0)
-    assert told(truck.folded(between, beside).milestones) == [("stopped", None), ("moved", None)]
+    milestones = truck.folded(between, beside).milestones
+    assert told(milestones, "stopped", "moved", "crossed") == [("stopped", None), ("moved", None)]
 
 
 def test_jumps_all_over_are_never_believed():
@@ -143,8 +181,8 @@ def test_a_way_past_a_disbelieved_fix_is_judged_from_the_last_believed():
     truck = Truck(LON, LAT, every_s=20).is_seen(speed_mps=25.0)
     truck.is_seen(90_000, 40_000, speed_mps=25.0).is_seen(1000, speed_mps=25.0)
     milestones = truck.folded(zone).milestones
-    assert told(milestones) == [("crossed", "Z")]
-    assert milestones[0].detail["before"] == list(truck.observations[0].key)
+    assert told(milestones) == [("jumped", None), ("jump_settled", None), ("crossed", "Z")]
+    assert milestones[2].detail["before"] == list(truck.observations[0].key)
 
 
 # --- silence ---------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@
 ``milestones``  what a change worth telling looks like
 ``areas``       inside, outside or undetermined; entered, left, strayed, returned, crossed
 ``stops``       stopped, moved
+``jumps``       jumped, jump_settled
+``datum``       datum_suspected, datum_undetermined, datum_cleared
 ``silence``     silent, heard: the passing of time
 ``reports``     seals, gates and handovers: milestones as they are
 ``way``         from one fix to the next: possible? through what?

@@ -4,20 +4,27 @@
 2. for each observation of each device, in key order:
    a. time passes up to it                   silent
    b. it was heard                           heard
-   c. a usable, possible fix judges          stopped moved · crossed · entered left strayed returned
-   d. a seal, gate or handover is told       seal_… passed_gate handed_over
+   c. an impossible fix is held against      jumped jump_settled
+   d. one in another datum is held back      datum_suspected datum_undetermined datum_cleared
+   e. any other usable fix judges            stopped moved · crossed · entered left strayed returned
+   f. a seal, gate or handover is told       seal_… passed_gate handed_over
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
 from devices.observation import Observation, Position
 from tracking.domain.places import Crossing, Hit, PlaceIndex, geodesy
 from tracking.domain.tracks.areas import judge_areas, judge_crossings
+from tracking.domain.tracks.datum import hold, suspected
+from tracking.domain.tracks.datum import settle as settle_doubt
+from tracking.domain.tracks.jumps import is_believed
+from tracking.domain.tracks.jumps import settle as settle_jump
 from tracking.domain.tracks.milestones import Milestone
 from tracking.domain.tracks.parameters import DEFAULTS, Parameters, Profile
 from tracking.domain.tracks.reports import REPORTS
@@ -96,7 +103,7 @@ def _fold_device(
     worst, silence_us = params.max_accuracy_m, item.profile.silence_us(params)
     track, head = item.track.copy(), item.track.head
     out: list[Milestone] = []
-    work = Working(track, item.profile, params, places, out)
+    work = Working.over(track, item.profile, params, places, out)
     for observation in item.observations:
         key = observation.key
         if key <= head:
@@ -120,34 +127,60 @@ def _fold_device(
 
 
 def _judge_fix(work: Working, fix: Fix, speed_mps: float | None, located: _Located) -> None:
-    """Let one usable fix judge, unless it is an impossible jump that nothing has confirmed yet."""
-    track, last, crossings = work.track, work.track.fix, located.crossings
+    """Let one usable fix judge, unless it is an impossible jump, or may be in another datum."""
+    track, last = work.track, work.track.fix
     if last is not None:
         x, y = (fix.lon - last.lon) * located.lon_m, (fix.lat - last.lat) * located.lat_m
-        is_far = x * x + y * y > work.params.jump_min_m * work.params.jump_min_m
-        if is_far and Way(last, fix).is_impossible(work.profile, work.params):
-            if not _is_believed(work, fix):
+        square = x * x + y * y
+        if square > work.jump_m2 and Way(last, fix).is_impossible(work.profile, work.params):
+            if not is_believed(work, fix):
                 return
-            crossings = ()
-        elif track.suspect is not None:  # then the way isn't the one that was located
-            crossings = Way(last, fix).crossings(work.places)
-        track.suspect, track.suspect_count = None, 0
-    ways = judge_stop(work, fix, speed_mps, (located.lon_m, located.lat_m))
+            located = msgspec.structs.replace(located, crossings=())
+            if track.doubt is not None:
+                _settle_doubt(work, fix, is_suspect=False)
+        else:
+            is_suspect = False
+            is_apart = square > work.apart_m2 or track.leaving is not None
+            if is_apart and (speed_mps is None or speed_mps <= work.slow_mps):
+                datum = suspected(work, fix, speed_mps)
+                is_suspect = datum is not None
+                if datum is not None and hold(work, fix, speed_mps, datum, located.hits):
+                    return
+            if track.doubt is not None or track.suspect is not None:
+                if track.suspect is not None:
+                    settle_jump(work, fix)
+                if track.doubt is not None:
+                    _settle_doubt(work, fix, is_suspect=is_suspect)
+                assert track.fix is not None
+                way = Way(track.fix, fix)  # not the one that was located
+                located = msgspec.structs.replace(located, crossings=way.crossings(work.places))
+    _judge_place(work, fix, speed_mps, located)
+
+
+def _judge_place(work: Working, fix: Fix, speed_mps: float | None, located: _Located) -> None:
+    """Let a fix judge stops, ways and areas."""
+    last, crossings = work.track.fix, located.crossings
+    ways = judge_stop(work, fix, speed_mps, (located.lon_m, located.lat_m), located.hits)
     if ways is not None:
         for way in ways:
             if not way.is_impossible(work.profile, work.params):
                 judge_crossings(work, way, way.crossings(work.places))
     elif crossings and last is not None:
-        is_slow = speed_mps is not None and speed_mps * 3.6 <= work.params.stop_speed_kmh
+        is_slow = speed_mps is not None and speed_mps <= work.slow_mps
         drift_m = work.params.stop_radius_m if is_slow else 0.0
         judge_crossings(work, Way(last, fix), crossings, drift_m)
     judge_areas(work, fix, located.hits)
-    track.fix = fix
+    work.track.fix = fix
 
 
-def _is_believed(work: Working, fix: Fix) -> bool:
-    """Whether enough consistent fixes have followed an impossible jump; remembers this one."""
-    track, suspect = work.track, work.track.suspect
-    is_consistent = suspect is not None and not Way(suspect, fix).is_impossible(work.profile, work.params)
-    track.suspect, track.suspect_count = fix, track.suspect_count + 1 if is_consistent else 1
-    return track.suspect_count >= work.params.jump_points
+def _settle_doubt(work: Working, fix: Fix, *, is_suspect: bool) -> None:
+    """End a doubt about the datum; fixes that are believed after all judge now, each at its own time."""
+    told = len(work.out)
+    for held in settle_doubt(work, fix, is_suspect=is_suspect):
+        one = held.fix
+        lon, lat, time = np.array([one.lon]), np.array([one.lat]), np.array([one.time_us], dtype=np.int64)
+        crossings = () if work.track.fix is None else Way(work.track.fix, one).crossings(work.places)
+        lon_m, lat_m = geodesy.metres_per_degree(one.lat)
+        hits = work.places.locate(lon, lat, time)[0]
+        _judge_place(work, one, held.speed_mps, _Located(hits, crossings, lon_m, lat_m))
+    work.out[told:] = [msgspec.structs.replace(milestone, at=fix.key) for milestone in work.out[told:]]

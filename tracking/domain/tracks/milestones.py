@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-FOLD_VERSION: Final = 2
+FOLD_VERSION: Final = 3
 """Stored with every milestone; raised whenever the same observations would fold to something else."""
 
 ENTERED: Final = "entered"
@@ -16,6 +16,11 @@ RETURNED: Final = "returned"
 CROSSED: Final = "crossed"
 STOPPED: Final = "stopped"
 MOVED: Final = "moved"
+JUMPED: Final = "jumped"
+JUMP_SETTLED: Final = "jump_settled"
+DATUM_SUSPECTED: Final = "datum_suspected"
+DATUM_UNDETERMINED: Final = "datum_undetermined"
+DATUM_CLEARED: Final = "datum_cleared"
 SILENT: Final = "silent"
 HEARD: Final = "heard"
 SEAL_LOCKED: Final = "seal_locked"
@@ -33,6 +38,11 @@ KINDS: Final[dict[str, str]] = {
     CROSSED: "between two fixes outside a zone the way led through it, `certain` or not; dated at the later",
     STOPPED: "it stands still; dated at the first fix of the stop",
     MOVED: "it moves on; dated at the first fix beyond the stop's radius",
+    JUMPED: "a fix lies further off than the device can have come; dated at that fix, the first of a run",
+    JUMP_SETTLED: "the run is over: `believed`, or the device is where it was; dated at the fix that ends it",
+    DATUM_SUSPECTED: "it stands, but a fix lies where GCJ-02 or BD-09 would put it; the first of a run",
+    DATUM_UNDETERMINED: "such fixes are enough in a row to have left a zone; dated at the first of them",
+    DATUM_CLEARED: "the run is over: `believed`, or the device is where it stood; dated at the next fix",
     SILENT: "nothing was heard for its limit; dated at the very moment that the limit passed",
     HEARD: "it was heard again after silence",
     SEAL_LOCKED: "an e-seal says that it is locked",

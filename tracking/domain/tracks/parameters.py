@@ -39,6 +39,10 @@ class Parameters(Struct, frozen=True):
         move_points: consecutive fixes beyond the radius that end a stop. 3, as for leaving a zone [P].
         jump_min_m: a shorter step is never an impossible jump. 2000 m, A8 [P].
         jump_points: consistent fixes after an impossible jump that make it believed. 3 [P].
+        datum_slack_m: how far beyond the accuracy of both a fix may lie from where another datum would put a
+            standing device, to be suspect. 30 m, G7 [P].
+        datum_points: suspect fixes in a row that are held back at least. 5, G7 [P].
+        datum_span_s: and for how long at least, seconds; then the device is believed to be there. 600 s [P].
         silence_factor: a device is silent after this many of its expected intervals. 5, G1 [P].
         crossing_max_gap_s: the longest time between two fixes over which a straight way between them is
             ``certain``, seconds. 60 s: two reports of a moving truck [P].
@@ -59,6 +63,9 @@ class Parameters(Struct, frozen=True):
     move_points: int = 3
     jump_min_m: float = 2000.0
     jump_points: int = 3
+    datum_slack_m: float = 30.0
+    datum_points: int = 5
+    datum_span_s: float = 600.0
     silence_factor: float = 5.0
     crossing_max_gap_s: float = 60.0
 
@@ -70,10 +77,11 @@ class Parameters(Struct, frozen=True):
         """
         if self.border_buffer_m + self.max_accuracy_m >= REACH_M:
             raise ValueError(f"border_buffer_m + max_accuracy_m must stay under {REACH_M:g} m")
-        if (
-            min(self.exit_points, self.entry_points, self.stray_points, self.move_points, self.jump_points)
-            < 1
-        ):
+        points = (
+            self.exit_points, self.entry_points, self.stray_points, self.move_points, self.jump_points,
+            self.datum_points,
+        )  # fmt: skip
+        if min(points) < 1:
             raise ValueError("every number of points must be at least 1")
 
 

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from devices.observation import Datum
 from tracking.domain.tracks.ranges import Ranges
 
 Key: TypeAlias = tuple[int, int, int]
@@ -66,6 +67,29 @@ class Presence(Struct, frozen=True, array_like=True):
     prior: Fix | None = None
 
 
+class Held(Struct, frozen=True, array_like=True, gc=False):
+    """A fix that was held back, with the speed that it states, metres per second."""
+
+    fix: Fix
+    speed_mps: float | None
+
+
+class Doubt(Struct, frozen=True, array_like=True):
+    """A run of fixes that may be in another datum.
+
+    Attributes:
+        datum: which.
+        held: the fixes, thinned out; the first is always among them.
+        count: how many there were.
+        told: that they are too many to say that the device is still where it stood.
+    """
+
+    datum: Datum
+    held: tuple[Held, ...]
+    count: int
+    told: bool = False
+
+
 class Track(Struct, array_like=True):
     """The folded movement of one device.
 
@@ -80,6 +104,7 @@ class Track(Struct, array_like=True):
             the last fix before them.
         suspect: last of the fixes after an impossible jump, and ``suspect_count`` of them.
         seals: what it said last of the seals it met last, the newest at the end.
+        doubt: fixes held back, because they may be in another datum.
     """
 
     heard: Key | None = None
@@ -94,6 +119,7 @@ class Track(Struct, array_like=True):
     suspect: Fix | None = None
     suspect_count: int = 0
     seals: tuple[SealSaid, ...] = ()
+    doubt: Doubt | None = None
 
     @property
     def head(self) -> Key:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tracking.domain.places import Hit
 from tracking.domain.tracks.milestones import MOVED, STOPPED, Milestone
 from tracking.domain.tracks.state import Fix
 from tracking.domain.tracks.way import Way
@@ -9,7 +10,11 @@ from tracking.domain.tracks.working import Working
 
 
 def judge_stop(
-    work: Working, fix: Fix, speed_mps: float | None, scale: tuple[float, float]
+    work: Working,
+    fix: Fix,
+    speed_mps: float | None,
+    scale: tuple[float, float],
+    hits: tuple[Hit, ...],
 ) -> tuple[Way, ...] | None:
     """Let one usable fix begin, hold or end a stop.
 
@@ -23,6 +28,7 @@ def judge_stop(
         fix: the fix.
         speed_mps: as the device says; ``None``: the distances alone decide.
         scale: metres per degree of longitude and of latitude at the fix.
+        hits: the areas near it.
 
     Returns:
         The ways that the device has gone, where that isn't just from its last fix to this one: none during a
@@ -49,10 +55,25 @@ def judge_stop(
         track.anchor = None
     elif fix.time_us - anchor.time_us >= params.stop_min_s * 1e6:
         track.stopped = True
-        detail = {"first": list(anchor.key), "confirmed": list(fix.key), "lon": anchor.lon, "lat": anchor.lat}
+        detail = {
+            "first": list(anchor.key),
+            "confirmed": list(fix.key),
+            "lon": anchor.lon,
+            "lat": anchor.lat,
+            "near": _nearest(work, hits),
+        }
         work.out.append(Milestone(anchor.time_us, STOPPED, None, detail, fix.key))
         return ()
     return None
+
+
+def _nearest(work: Working, hits: tuple[Hit, ...]) -> list[str | float] | None:
+    """The nearest zone and its distance in metres, negative within; ``None``: there is none near."""
+    zones = [(distance, code) for code, distance in hits if code not in work.places.corridors]
+    if not zones:
+        return None
+    distance, code = min(zones)
+    return [code, round(distance, 1) + 0.0]
 
 
 def _leave(work: Working, anchor: Fix, fix: Fix, is_slow: bool) -> tuple[Way, ...]:
@@ -65,6 +86,7 @@ def _leave(work: Working, anchor: Fix, fix: Fix, is_slow: bool) -> tuple[Way, ..
     detail = {
         "first": list(first.key),
         "confirmed": list(fix.key),
+        "before": list(start.key),
         "lon": anchor.lon,
         "lat": anchor.lat,
         "stood_s": (first.time_us - anchor.time_us) / 1e6,

@@ -19,6 +19,9 @@ class Working(Struct):
         params: thresholds.
         places: the areas.
         out: milestones told so far.
+        apart_m2: square of the distance beyond which a fix isn't simply where the last one was.
+        jump_m2: square of the shortest impossible jump.
+        slow_mps: a faster fix moves, metres per second.
     """
 
     track: Track
@@ -26,3 +29,15 @@ class Working(Struct):
     params: Parameters
     places: PlaceIndex
     out: list[Milestone]
+    apart_m2: float
+    jump_m2: float
+    slow_mps: float
+
+    @classmethod
+    def over(
+        cls, track: Track, profile: Profile, params: Parameters, places: PlaceIndex, out: list[Milestone]
+    ) -> Working:
+        """Over a device's track."""
+        apart_m, jump_m = params.stop_radius_m, params.jump_min_m
+        slow_mps = params.stop_speed_kmh / 3.6
+        return cls(track, profile, params, places, out, apart_m * apart_m, jump_m * jump_m, slow_mps)
