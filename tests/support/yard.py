@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Self
 
 import msgspec
@@ -101,6 +102,7 @@ class Truck:
         self.samples: list[Sample] = []
         self.positions: list[Position] = []
         self.missing: list[MissingNumbers] = []
+        self.calibrated_at: datetime | None = None
 
     def enters(self, zone: str, *, at: str) -> Self:
         return self._tells("entered", zone, at)
@@ -154,6 +156,26 @@ class Truck:
         self.samples.append(Sample(clock(at), quantity, value, 1, len(self.samples) + 1))
         return self.reports(at=at)
 
+    def measures_along(self, quantity: str, *points: tuple[str, float], every_s: int = 60) -> Self:
+        """Values on the straight lines between points of (time, value), one each ``every_s``."""
+        knots = [(clock(at), value) for at, value in points]
+        self._sample(knots[0][0], quantity, knots[0][1])
+        for (begins, one), (ends, other) in pairwise(knots):
+            span = (ends - begins).total_seconds()
+            for second in range(every_s, round(span) + 1, every_s):
+                value = round(one + (other - one) * second / span, 6)
+                self._sample(begins + timedelta(seconds=second), quantity, value)
+        return self
+
+    def was_calibrated(self, *, days_ago: int) -> Self:
+        """So many days before the day of the stories, at midnight."""
+        self.calibrated_at = DAY - timedelta(days=days_ago)
+        return self
+
+    def _sample(self, time: datetime, quantity: str, value: float) -> None:
+        self.samples.append(Sample(time, quantity, value, 1, len(self.samples) + 1))
+        self.heard_at = max(self.heard_at or time, time)
+
     def fixes(self, lon: float, lat: float, *, at: str, speed_mps: float | None = None) -> Self:
         """A position to be compared with another device's."""
         seq = len(self.positions) + 1
@@ -186,6 +208,7 @@ class Truck:
             samples=tuple(sorted(self.samples, key=lambda s: (s.time, s.quantity, s.run, s.seq))),
             positions=tuple(sorted(self.positions, key=lambda p: (p.time, p.run, p.seq))),
             missing=tuple(self.missing),
+            calibrated_at=self.calibrated_at,
         )
 
     def _tells(self, kind: str, area: str | None, at: str, **detail: Any) -> Self:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from devices.identifiers import credit_code_warning
 from tracking.domain.custody.faults import Fault, faults, nearest, step
+from tracking.domain.custody.profiles import range_of
 from tracking.domain.custody.rules import RULES
 from tracking.domain.custody.terms import ANY_SEAL, NO_SEAL, Leg, Limit, MoveLeg, Terms, zone_fields
 
@@ -116,10 +117,13 @@ def _parties_and_seals(leg: Leg, where: str) -> Iterator[Fault]:
 
 
 def _limit(limit: Limit, quantity: str, where: str) -> Iterator[Fault]:
-    if limit.low is None and limit.high is None and limit.mean_kinetic_c is None:
-        yield Fault(where, "limits nothing: give low, high or mean_kinetic_c")
-    if limit.low is not None and limit.high is not None and limit.low > limit.high:
-        yield Fault(f"{where}/high", f"is below low ({limit.low:g})")
+    low, high = range_of(limit.low, limit.high, limit.profile)
+    if low is None and high is None and limit.mean_kinetic_c is None:
+        yield Fault(where, "limits nothing: give low, high or mean_kinetic_c, or a profile that has a range")
+    if low is not None and high is not None and low > high:
+        yield Fault(f"{where}/high", f"is below low ({low:g})")
+    if limit.profile is not None and quantity != TEMPERATURE:
+        yield Fault(f"{where}/profile", f"{quantity} has no profile; only {TEMPERATURE} has")
     if limit.mean_kinetic_c is not None and quantity != TEMPERATURE:
         what = f"{quantity} has no mean kinetic temperature; only {TEMPERATURE} has"
         yield Fault(f"{where}/mean_kinetic_c", what)

@@ -24,6 +24,7 @@ from msgspec import Meta, Struct
 
 from devices.observation import Code
 from tracking.domain.custody.faults import Fault, faults
+from tracking.domain.custody.profiles import ProfileName
 
 Zones: TypeAlias = Annotated[tuple[Code, ...], Meta(min_length=1, max_length=100)]
 Moment: TypeAlias = Annotated[datetime, Meta(tz=True)]
@@ -69,12 +70,16 @@ class Limit(Struct, frozen=True, forbid_unknown_fields=True):
         high: no higher than this.
         tolerated_min: minutes that a value may stay outside.
         mean_kinetic_c: limit of the mean kinetic temperature, degrees Celsius; of ``temperature_c`` only.
+        profile: what is usual for these goods holds where the terms say nothing else: ``frozen``,
+            ``frozen_meat_min``, ``chilled``, ``chilled_meat``, ``fruit``, ``pharma_2_8``, ``pharma_crt`` or
+            ``other``; absent: what the range tells of. Of ``temperature_c`` only.
     """
 
     low: float | None = None
     high: float | None = None
     tolerated_min: Minutes | None = None
     mean_kinetic_c: float | None = None
+    profile: ProfileName | None = None
 
 
 class Override(Struct, frozen=True, forbid_unknown_fields=True):
