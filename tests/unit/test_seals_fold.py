@@ -15,7 +15,7 @@ from tests.support.yard import PVG_TO_SIP, Yard, clock
 from tracking.domain.custody.case import open_case
 from tracking.domain.custody.documents import SealRecord
 from tracking.domain.custody.facts import Facts
-from tracking.domain.custody.seals import Seals, fold
+from tracking.domain.custody.seals import Seals
 from tracking.domain.custody.told import Document, Report
 
 LOCKED, UNLOCKED, CUT, TAMPERED = (
@@ -49,7 +49,7 @@ def gate(yard: Yard, *seals: str, at: str, things: tuple[str, ...] = ("沪BD9031
 
 
 def folded(yard: Yard) -> Seals:
-    return fold(open_case(yard.facts(), clock("23:00")))
+    return open_case(yard.facts(), clock("23:00")).seals
 
 
 def on(yard: Yard, at: str) -> set[str]:
@@ -241,7 +241,7 @@ def test_order_and_repetition_change_nothing(told, filed, dice):
 
 
 def _fold(facts: Facts) -> Seals:
-    return fold(open_case(facts, clock("23:00")))
+    return open_case(facts, clock("23:00")).seals
 
 
 def _repeated(facts: Facts, dice: Any) -> Facts:

@@ -12,6 +12,7 @@ from tracking.domain.custody.course import Stretch, course
 from tracking.domain.custody.facts import Carriage, Facts
 from tracking.domain.custody.items import Scanned, Scans, by_item, scanned
 from tracking.domain.custody.legs import Legs, fold
+from tracking.domain.custody.seals import Seals, worn
 
 
 class Case(Struct, frozen=True, dict=True):
@@ -38,6 +39,11 @@ class Case(Struct, frozen=True, dict=True):
     def scans(self) -> Scans:
         """The same, by item."""
         return by_item(self.scanned)
+
+    @cached_property
+    def seals(self) -> Seals:
+        """Which seal is on the goods, when and in which state."""
+        return worn(self.facts, self.legs)
 
 
 def open_case(facts: Facts, until: datetime) -> Case:

@@ -20,11 +20,10 @@ import msgspec
 from msgspec import Struct
 
 from devices.observation import Gate, Seal, SealState
-from tracking.domain.custody.case import Case
 from tracking.domain.custody.documents import SealRecord
 from tracking.domain.custody.facts import SEAL, Facts
 from tracking.domain.custody.intervals import Interval, joined, overlap
-from tracking.domain.custody.legs import Span
+from tracking.domain.custody.legs import Legs, Span
 from tracking.domain.custody.terms import ANY_SEAL, NO_SEAL
 from tracking.domain.custody.told import Document, Report
 from tracking.domain.custody.verdicts import Evidence, cite_document, cite_report
@@ -137,10 +136,10 @@ class Seals(Struct, frozen=True):
         return [worn for worn in self.worn if worn.covers(moment)]
 
 
-def fold(case: Case) -> Seals:
-    """Take the reports, records and terms in order of time."""
-    folding = _Folding(case.facts)
-    for event in _events(case):
+def worn(facts: Facts, legs: Legs) -> Seals:
+    """Take the reports, records and terms in order of time. A case has it ready: ``case.seals``."""
+    folding = _Folding(facts)
+    for event in _events(facts, legs):
         match event:
             case Span():
                 folding.begins(event)
@@ -169,13 +168,13 @@ def is_word_of_seal(report: Report, facts: Facts) -> bool:
     )
 
 
-def _events(case: Case) -> Iterator[Span | Document | Report]:
+def _events(facts: Facts, legs: Legs) -> Iterator[Span | Document | Report]:
     """What happened, each once, in order; of one moment papers before reports before the terms."""
-    reports = {report.order: report for report in case.facts.reports if isinstance(report.fact, Seal | Gate)}
+    reports = {report.order: report for report in facts.reports if isinstance(report.fact, Seal | Gate)}
     records = {
-        document.entry: document for document in case.facts.documents if isinstance(document.body, SealRecord)
+        document.entry: document for document in facts.documents if isinstance(document.body, SealRecord)
     }
-    named = [span for span in case.legs.spans if span.leg.seal not in {None, ANY_SEAL, NO_SEAL}]
+    named = [span for span in legs.spans if span.leg.seal not in {None, ANY_SEAL, NO_SEAL}]
     ordered: list[tuple[tuple[datetime, int, tuple[object, ...]], Span | Document | Report]] = [
         *(((document.time, 0, (document.entry,)), document) for document in records.values()),
         *(((report.time, 1, report.order), report) for report in reports.values()),

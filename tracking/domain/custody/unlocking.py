@@ -8,7 +8,7 @@ from typing import Final
 
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.documents import Order
-from tracking.domain.custody.seals import Worn, fold
+from tracking.domain.custody.seals import Worn
 from tracking.domain.custody.terms import MoveLeg, Terms, zone_fields
 from tracking.domain.custody.told import Document
 from tracking.domain.custody.whereabouts import zones_at
@@ -44,7 +44,7 @@ def is_ordered(
 
 def orders(case: Case, worn: Worn, moment: datetime) -> list[Document]:
     """The orders given for a seal up to a moment, in order."""
-    others = [other for other in fold(case).on(moment) if other.seal != worn.seal]
+    others = [other for other in case.seals.on(moment) if other.seal != worn.seal]
     return [
         document
         for document in case.facts.documents

@@ -14,7 +14,7 @@ from devices.observation import Gate, SealState
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.intervals import earlier, overlap
 from tracking.domain.custody.rules.registry import rule
-from tracking.domain.custody.seals import Mark, Reading, Worn, cite_source, fold
+from tracking.domain.custody.seals import Mark, Reading, Worn, cite_source
 from tracking.domain.custody.terms import NO_SEAL
 from tracking.domain.custody.unlocking import DESTINATION, is_ordered, orders
 from tracking.domain.custody.verdicts import (
@@ -70,7 +70,7 @@ def seal_broken_in_transit(case: Case, limits: BreakLimits) -> Iterator[Verdict]
     Source: Customs Law, article 37: goods under supervision may not be opened, delivered or swapped, and the
     seals on them are kept whole; unlock orders to e-seals (施解封指令). The minutes are ours.
     """
-    for worn in fold(case).worn:
+    for worn in case.seals.worn:
         for marks, ended in worn.openings():
             found = _broken(case, worn, marks, limits)
             if found is None:
@@ -162,7 +162,7 @@ def seal_id_changed(case: Case, limits: NumberLimits) -> Iterator[Verdict]:
     Source: continuity of seal numbers catches swaps without opening boxes (practice of seal makers and
     customs). The minutes are ours.
     """
-    seals = fold(case)
+    seals = case.seals
     for worn in seals.worn:
         missed: list[Reading] = []
         for reading in (*seals.readings, None):
