@@ -227,8 +227,8 @@ class Facts(Struct, frozen=True):
         reports: what devices said of all that, in their total order.
         documents: what people and partners said, in order of (time, entry).
         gates: the gates of every zone that the terms name.
-        keys: public keys (Ed25519, 32 bytes) by device name, of the devices in ``reports`` that sign; all that
-            were ever registered, because what was signed under an old key stays signed.
+        keys: public keys (Ed25519, 32 bytes) of the devices in ``reports`` that sign, by their name; all
+            that were ever registered, because what was signed under an old key stays signed.
     """
 
     shipment: str
