@@ -115,6 +115,7 @@ def _carriage(row: CarriageRow, milestones: Sequence[MilestoneRow]) -> Carriage:
             Milestone(m.time, m.kind, m.area, m.detail, (m.at_time, m.at_run, m.at_seq)) for m in milestones
         ),
         leaving={} if track is None else _leaving(track),
+        moving_off=_moving_off(track),
     )
 
 
@@ -124,6 +125,11 @@ def _leaving(track: Track) -> dict[str, datetime]:
         for code, presence in track.areas.items()
         if presence.standing is Standing.LEAVING and presence.prior is not None
     }
+
+
+def _moving_off(track: Track | None) -> datetime | None:
+    fix = None if track is None else track.leaving_from
+    return None if fix is None else moment(fix.time_us)
 
 
 def _since(silence: Silence) -> datetime:

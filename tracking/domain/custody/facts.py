@@ -21,7 +21,8 @@ SEAL: Final = "seal"
 
 READ_KINDS: Final = (
     "entered", "left", "crossed", "strayed", "returned", "silent", "heard", "stopped", "moved",
-    "seal_locked", "seal_unlocked", "seal_cut", "seal_tampered",
+    "seal_locked", "seal_unlocked", "seal_cut", "seal_tampered", "jumped", "jump_settled",
+    "datum_suspected", "datum_undetermined", "datum_cleared",
 )  # fmt: skip
 """Kinds of milestones that some rule or the legs read; the gatherer brings no others."""
 
@@ -109,6 +110,22 @@ class MissingNumbers(Struct, frozen=True):
     before: datetime
 
 
+class Reused(Struct, frozen=True):
+    """A sequence number that came again with another content, so that one of the two isn't the device's.
+
+    Attributes:
+        device: its name.
+        time: event time of the observation that is recorded under the number.
+        run: of the device.
+        seq: the number.
+    """
+
+    device: str
+    time: datetime
+    run: int
+    seq: int
+
+
 class Carriage(Struct, frozen=True):
     """One device on the shipment's goods during [begins, ends).
 
@@ -126,6 +143,8 @@ class Carriage(Struct, frozen=True):
             tell.
         leaving: zones that its newest fixes lie outside of, too few yet for ``left``: the last fix before
             those.
+        moving_off: its newest fixes lie beyond the stop that it made, too few yet for ``moved``: the last fix
+            before those; None where there are no such.
         kind: of the device: ``tracker``, ``sensor``, ``seal``, ``gate``, ``scanner`` and so on.
         thing: URI of what it is attached to.
         samples: what its sensors measured while it carried, in order of (time, quantity, run, seq), and of
@@ -145,6 +164,7 @@ class Carriage(Struct, frozen=True):
     milestones: tuple[Milestone, ...]
     gaps: tuple[Silence, ...] = ()
     leaving: Mapping[str, datetime] = {}
+    moving_off: datetime | None = None
     kind: str = "tracker"
     thing: str = ""
     samples: tuple[Sample, ...] = ()
@@ -229,6 +249,8 @@ class Facts(Struct, frozen=True):
         gates: the gates of every zone that the terms name.
         keys: public keys (Ed25519, 32 bytes) of the devices in ``reports`` that sign, by their name; all
             that were ever registered, because what was signed under an old key stays signed.
+        reused: numbers of the shipment's devices, and of those in ``reports``, that came again with another
+            content.
     """
 
     shipment: str
@@ -241,6 +263,7 @@ class Facts(Struct, frozen=True):
     documents: tuple[Document, ...] = ()
     gates: tuple[GateWatch, ...] = ()
     keys: Mapping[str, tuple[bytes, ...]] = {}
+    reused: tuple[Reused, ...] = ()
 
     def terms_at(self, moment: datetime) -> TermsRevision | None:
         """The terms in force at a moment: a revision holds from its moment on, whatever older ones said."""

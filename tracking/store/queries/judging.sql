@@ -84,7 +84,7 @@ cross join lateral (
     ) before
     union all
     select before.*
-    from (values ('silent'), ('heard')) as spoke (kind)
+    from (values ('silent'), ('heard'), ('stopped'), ('moved')) as spoke (kind)
     cross join lateral (
         select time, kind, area, detail, at_time, at_run, at_seq
         from milestones
