@@ -68,12 +68,12 @@ def test_a_seal_s_own_word_puts_it_on_and_repetition_says_nothing(yard):
 def test_an_open_seal_is_not_on(yard):
     says(yard, "ES-1", UNLOCKED, "08:30")
     assert folded(yard).worn == ()
-    assert folded(yard).spoken == {"SIP/ES-1"}
+    assert folded(yard).spoken == {"SIP/ES-1": clock("08:30")}
 
 
 def test_a_low_battery_is_no_state(yard):
     says(yard, "ES-1", SealState.LOW_BATTERY, "08:30")
-    assert (folded(yard).worn, folded(yard).spoken) == ((), frozenset())
+    assert (folded(yard).worn, folded(yard).spoken) == ((), {})
 
 
 def test_states_follow_each_other_and_openings_are_told_apart(yard):

@@ -11,7 +11,7 @@ it should have met.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import zip_longest
 from typing import Final, TypeAlias
@@ -124,12 +124,12 @@ class Seals(Struct, frozen=True):
     Attributes:
         worn: in order of (begins, number).
         readings: in order of the reports.
-        spoken: devices that have said a state of some seal.
+        spoken: devices that have said a state of some seal for themselves, and when they first did.
     """
 
     worn: tuple[Worn, ...]
     readings: tuple[Reading, ...]
-    spoken: frozenset[str]
+    spoken: Mapping[str, datetime]
 
     def on(self, moment: datetime) -> list[Worn]:
         """The seals that are on at a moment."""
@@ -152,7 +152,7 @@ def worn(facts: Facts, legs: Legs) -> Seals:
     return Seals(
         tuple(sorted([*folding.on.values(), *folding.off], key=lambda w: (w.begins, w.seal))),
         tuple(folding.readings),
-        frozenset(folding.spoken),
+        folding.spoken,
     )
 
 
@@ -192,7 +192,7 @@ class _Folding:
         self.on: dict[str, Worn] = {}
         self.off: list[Worn] = []
         self.readings: list[Reading] = []
-        self.spoken: set[str] = set()
+        self.spoken: dict[str, datetime] = {}
 
     def begins(self, span: Span) -> None:
         """A leg begins whose terms name a seal: the first word of which one should be on."""
@@ -216,7 +216,7 @@ class _Folding:
             return
         own = is_word_of_seal(report, self.facts)
         if own:
-            self.spoken.add(report.device)
+            self.spoken.setdefault(report.device, report.time)
         is_other = own and seal.seal not in self.on and self._speaks(report.device)
         if seal.state is SealState.LOCKED and (not own or is_other):
             self.reads(report, frozenset({seal.seal}))
