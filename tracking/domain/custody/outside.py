@@ -26,11 +26,13 @@ class Excursion(Struct, frozen=True):
         run: the values.
         series: everything that this sensor measured.
         hold: the limits that held when it began.
+        is_defrost: it began while a cooling unit defrosted.
     """
 
     run: Run
     series: Series
     hold: Held
+    is_defrost: bool = False
 
 
 def found_in(

@@ -76,7 +76,7 @@ def excursion_due(case: Case, limits: ExcursionLimits) -> datetime | None:
     holds = held(case)
     moments = [
         moment
-        for one in _runs(case, holds, limits, until=None)
+        for one in temperatures(case, holds, limits, until=None)
         for moment in (
             awaited(one, case.until),
             one.run.begins + timedelta(minutes=limits.major_min),
@@ -127,7 +127,7 @@ def temp_excursion(case: Case, limits: ExcursionLimits) -> Iterator[Verdict]:
     holds = held(case)
     found = [
         one
-        for one in _runs(case, holds, limits, until=case.until)
+        for one in temperatures(case, holds, limits, until=case.until)
         if one.run.known is not None and one.run.known <= case.until
     ]
     for together in clusters(found):
@@ -141,7 +141,7 @@ def temp_excursion(case: Case, limits: ExcursionLimits) -> Iterator[Verdict]:
     yield from _unmeasured(case, holds, limits)
 
 
-def _runs(
+def temperatures(
     case: Case, holds: Sequence[Held], limits: ExcursionLimits, until: datetime | None
 ) -> Iterator[Excursion]:
     """Runs of temperatures, up to a moment or in all that is known."""
@@ -159,7 +159,8 @@ def _runs(
             if until is None or during[0] <= until
         )
         delay_s = max(one.run.delay_s, 60 * limits.return_air_defrost_min) if is_defrost else one.run.delay_s
-        yield msgspec.structs.replace(one, run=msgspec.structs.replace(one.run, delay_s=delay_s))
+        run = msgspec.structs.replace(one.run, delay_s=delay_s)
+        yield msgspec.structs.replace(one, run=run, is_defrost=is_defrost)
 
 
 def _grade(one: Excursion, limits: ExcursionLimits, until: datetime) -> Severity:
