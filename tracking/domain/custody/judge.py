@@ -70,7 +70,7 @@ def judge(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFA
 
 def windows(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFAULTS) -> list[GapWindow]:
     """What must still be measured in the observations before these facts can be judged."""
-    asked = any(
+    asked = any(carriage.is_seal for carriage in facts.carriages) or any(
         "device_silent" in revision.terms.rules
         or any(leg.max_silence_s is not None for leg in revision.terms.legs)
         for revision in facts.terms

@@ -56,7 +56,7 @@ def silence_due(case: Case, limits: SilenceLimits) -> datetime | None:
     """
     moments = []
     for carriage in case.facts.carriages:
-        if carriage.role != PRIMARY or carriage.last_heard is None:
+        if not _is_judged(carriage) or carriage.last_heard is None:
             continue
         limit_s = _limit_s(carriage, case.legs, carriage.last_heard, limits)
         due = carriage.last_heard + timedelta(seconds=limit_s)
@@ -78,8 +78,8 @@ def device_silent(case: Case, limits: SilenceLimits) -> Iterator[Verdict]:
 
     Must not fire for a backlog after downtime: time passes only as far as the watermark; nor for
     observations that come late, because they fill the gap and the finding is withdrawn; nor for a device
-    that never spoke; nor for devices in other roles; nor for a silence outside the carriage. It says
-    nothing about contact now: that is the arrival note ``unreachable``.
+    that never spoke; nor for devices in other roles, nor seals, whose rule is C4; nor for a silence outside
+    the carriage. It says nothing about contact now: that is the arrival note ``unreachable``.
 
     Args:
         case: the shipment as of the watermark; a silence that lasts has lasted until then.
@@ -89,7 +89,7 @@ def device_silent(case: Case, limits: SilenceLimits) -> Iterator[Verdict]:
     Source: rule G1 of our catalogue; factor and interval are ours. Long limits for rail are set by the leg.
     """
     for carriage in case.facts.carriages:
-        if carriage.role != PRIMARY:
+        if not _is_judged(carriage):
             continue
         for silence in silences(carriage):
             limit_s = _limit_s(carriage, case.legs, silence.last_heard, limits)
@@ -136,7 +136,7 @@ def gap_windows(case: Case, limits: SilenceLimits) -> list[GapWindow]:
     """Where the gatherer must measure: what is asked for more often than the track watches for."""
     found = []
     for carriage in case.facts.carriages:
-        if carriage.role != PRIMARY:
+        if not _is_judged(carriage):
             continue
         usual_s = TRACK_FACTOR * carriage.expected_every_s
         if limits.factor < TRACK_FACTOR:
@@ -150,6 +150,10 @@ def gap_windows(case: Case, limits: SilenceLimits) -> list[GapWindow]:
             if during is not None:
                 found.append(GapWindow(carriage.device, *during, asked_s))
     return found
+
+
+def _is_judged(carriage: Carriage) -> bool:
+    return carriage.role == PRIMARY and not carriage.is_seal
 
 
 def _limit_s(carriage: Carriage, legs: Legs, last_heard: datetime, limits: SilenceLimits) -> int:
