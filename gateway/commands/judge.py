@@ -29,6 +29,7 @@ from gateway.settings import Settings
 from tracking.domain.ledger.checkpoint import Signer
 from tracking.judge import checkpoints, loop, upkeep
 from tracking.judge.checkpoints import Checkpointer
+from tracking.judge.containing import Containing
 from tracking.judge.judging import Judging
 from tracking.judge.passing import Passing
 from tracking.judge.refolding import Refolding
@@ -65,7 +66,11 @@ def judge() -> None:
         stop,
         {
             "judging": lambda: loop.run(
-                open_connection, [Judging(), Passing()], stop, utc_now, on_ready=running.metrics.ready
+                open_connection,
+                [Containing(), Judging(), Passing()],
+                stop,
+                utc_now,
+                on_ready=running.metrics.ready,
             ),
             "refolding": lambda: loop.run(open_connection, [Refolding()], stop, utc_now),
             "relay": lambda: asyncio.run(relay(open_connection, lambda: broker(settings), stop, utc_now)),

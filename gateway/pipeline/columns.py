@@ -6,19 +6,21 @@ One loop, because it runs for every event of every batch.
 
 from __future__ import annotations
 
-from devices.observation import Position, Reading
+from devices.observation import Position, Reading, Scan
 from gateway.pipeline.load import Load
-from tracking.domain.things.subject import subject, thing_uri
+from tracking.domain.things.subject import moved, subject, thing_uri
 from tracking.store.kinds import FACT_NUMBERS
 from tracking.store.observations import ObservationColumns, ReadingColumns
+from tracking.store.things import EventRow
 
 EventId = tuple[int, str, int, int]
 """Device, id, number, time in microseconds: what ``event_ids`` remembers."""
 
 
-def columns(load: Load) -> tuple[ObservationColumns, ReadingColumns, list[EventId]]:
-    """Observations, their sensor values, and the ids of those that have one."""
+def columns(load: Load) -> tuple[ObservationColumns, ReadingColumns, list[EventId], list[EventRow]]:
+    """Observations, their sensor values, the ids of those that have one, and what went into what or out."""
     rows, readings, ids = ObservationColumns(), ReadingColumns(), list[EventId]()
+    contained: list[EventRow] = []
     received = [message.received_us for message in load.messages]
     times, runs, seqs, kinds, bodies = rows.time_us, rows.run, rows.seq, rows.kind, rows.body
     lons, lats, accuracies = rows.lon, rows.lat, rows.accuracy_m
@@ -50,7 +52,14 @@ def columns(load: Load) -> tuple[ObservationColumns, ReadingColumns, list[EventI
                 things.append(subject(fact))
                 if type(fact) is Reading:
                     readings.add(device_id, event)
+                elif type(fact) is Scan and (move := moved(fact)) is not None:
+                    contained.append(
+                        EventRow(
+                            *move, fact.action.value, fact.quantity, event.time_us,
+                            device_id, event.run, event.seq,
+                        )
+                    )  # fmt: skip
             if event.id is not None:
                 ids.append((device_id, event.id, event.seq, event.time_us))
     rows.leaf.extend(range(len(times)))
-    return rows, readings, ids
+    return rows, readings, ids, contained

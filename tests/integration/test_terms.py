@@ -14,17 +14,19 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
+from devices.identifiers import parse_thing
 from gateway.commands import corridors as corridors_command
 from gateway.commands import terms as terms_command
 from gateway.commands import zones as zones_command
 from gateway.problem import Problem
 from tests.support.court import MOVE, WEST, Court
 from tests.support.recording import PARK, at
+from tests.support.rows import NOON_US
 from tests.support.traces import moved
 from tracking.api.access import key_hash
 from tracking.api.app import create_app
 from tracking.domain.custody.templates import Template
-from tracking.store import registry
+from tracking.store import registry, things
 
 KEY = "bwk_a-key-of-this-test"
 NOW = datetime(2026, 3, 10, 0, 30, tzinfo=UTC)
@@ -171,6 +173,24 @@ def test_every_fault_and_warning_is_in_the_answer(court: Court, client: TestClie
     body["terms"]["legs"][0]["corridor"] = "WAY"  # type: ignore[index]
     body["from"] = at(0).isoformat()
     assert client.post("/v1/shipments", json=body).json()["warnings"] == [warning]
+
+
+def test_a_warning_of_the_tracker_on_whatever_the_goods_are_in(court: Court, client: TestClient) -> None:
+    court.truck(expected_every_s=60)
+    scan = things.EventRow(parse_thing("P-1"), parse_thing("box-TRK-1"), "ADD", None, NOON_US, by="a partner")
+    with court.conn.transaction():
+        things.add_events(court.conn, [scan], recorded_at=at(0))
+    court.judge()
+    body = {
+        "number": "S-9",
+        "park": PARK,
+        "things": ["P-1"],
+        "terms": {"legs": [MOVE | {"max_silence_s": 30}]},
+    }
+    (warning,) = client.post("/v1/shipments", json=body | {"from": at(10).isoformat()}).json()["warnings"]
+    assert "SIP/TRK-1 reports every 60 s" in warning["detail"]
+    earlier = body | {"number": "S-8", "from": at(-10).isoformat()}
+    assert client.post("/v1/shipments", json=earlier).json()["warnings"] == []
 
 
 def test_terms_of_no_shipment(court: Court, client: TestClient) -> None:

@@ -22,6 +22,7 @@ from devices.observation import moment
 from tests.support.recording import PARK, Station, TestDevice, at
 from tests.support.rows import NOON_US, SECOND_US
 from tests.support.traces import moved
+from tracking.judge.containing import Containing
 from tracking.judge.judging import Judging
 from tracking.judge.loop import Task, drain
 from tracking.judge.passing import Passing
@@ -43,7 +44,12 @@ MOVE: Final[dict[str, Any]] = {
 
 def tasks() -> dict[str, Task]:
     """Everything a judge does, with snapshots close together."""
-    return {"judging": Judging(), "passing": Passing(), "refolding": Refolding(snapshot_every=50)}
+    return {
+        "containing": Containing(),
+        "judging": Judging(),
+        "passing": Passing(),
+        "refolding": Refolding(snapshot_every=50),
+    }
 
 
 def square_around(lon: float, lat: float, half_m: float) -> dict[str, Any]:

@@ -38,6 +38,8 @@ from tracking.domain.custody.facts import (
 from tracking.domain.custody.judge import Judgement, judge
 from tracking.domain.custody.told import Aboard, Document, Report, Told
 from tracking.domain.custody.verdicts import Finding, Outcome
+from tracking.domain.things.events import Event
+from tracking.domain.things.fold import Conflict, Kind
 from tracking.domain.things.subject import subject
 
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
@@ -229,6 +231,7 @@ class Yard:
         self.reports: dict[str, list[Report]] = {}
         self.documents: dict[str, list[Document]] = {}
         self.gates: list[GateWatch] = []
+        self.conflicts: list[Conflict] = []
         self.areas: dict[str, tuple[AreaRevision, ...]] = {
             code: (AreaRevision(code, kind, bonded, parent, 1, EPOCH),)
             for code, kind, bonded, parent in AREAS
@@ -261,6 +264,13 @@ class Yard:
     def closes(self, shipment: str, *, at: str) -> None:
         self.closed[shipment] = clock(at)
 
+    def contradicts(self, thing: str, *, at: str, until: str | None = None) -> None:
+        """Scans put the goods into two things at once, until the next one settles it."""
+        events = tuple(Event(clock(at), "loading", parent) for parent in ("urn:x:1", "urn:x:2"))
+        ends = None if until is None else clock(until)
+        kind, parents = Kind.DOUBLE_PARENT, ("urn:x:1", "urn:x:2")
+        self.conflicts.append(Conflict(kind, thing, parents, clock(at), ends, events))
+
     def facts(self, shipment: str = "S-1") -> Facts:
         return Facts(
             shipment=shipment,
@@ -274,6 +284,7 @@ class Yard:
                 sorted(self.documents.get(shipment, ()), key=lambda document: (document.time, document.entry))
             ),
             gates=tuple(self.gates),
+            conflicts=tuple(self.conflicts),
         )
 
     def holds_goods(
@@ -386,4 +397,5 @@ def _shuffled(facts: Facts, seed: int = 1) -> Facts:
         reports=mixed(facts.reports),
         documents=mixed(facts.documents),
         gates=mixed(facts.gates),
+        conflicts=mixed(facts.conflicts),
     )

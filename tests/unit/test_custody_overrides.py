@@ -9,6 +9,7 @@ import pytest
 from tests.support.yard import PVG_TO_SIP, Truck, Yard, clock, over
 from tracking.domain.custody.judge import windows
 from tracking.domain.custody.rules import RULES
+from tracking.domain.custody.verdicts import Outcome
 
 
 @pytest.fixture
@@ -101,8 +102,16 @@ def test_a_shorter_silence_is_measured_and_found(yard: Yard):
     assert over(yard.finding("device_silent", until="09:06")) == (clock("09:02"), clock("09:04"))
 
 
+@pytest.mark.parametrize(("tolerated_s", "found"), [(0, 1), (300, 1), (301, 0)])
+def test_how_soon_the_next_scan_settles_a_contradiction(yard: Yard, tolerated_s: int, found: int):
+    on_its_way(yard, terms(aggregation_conflict={"parameters": {"tolerated_s": tolerated_s}}))
+    yard.contradicts("urn:x:parcel", at="09:00", until="09:05")
+    verdicts = [finding.verdict.outcome for finding in yard.findings(rule="aggregation_conflict")]
+    assert sorted(verdicts) == sorted([Outcome.FINDING, Outcome.UNDETERMINED] * found)
+
+
 def test_every_parameter_of_every_rule_is_tried_above():
-    tried = {"min_duration_s", "forbidden_kinds", "layby_min_stay_s", "factor"}
+    tried = {"min_duration_s", "forbidden_kinds", "layby_min_stay_s", "factor", "tolerated_s"}
     assert {name for rule in RULES.values() for name in rule.limits.__struct_fields__} == tried
 
 

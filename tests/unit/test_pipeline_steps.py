@@ -224,7 +224,7 @@ def test_columns_hold_every_new_event_once_in_leaf_order() -> None:
     scan = b'{"seq":2,"time":%d,"type":"scan","code":"BNDU1000010","action":"receiving"}'
     one = through(load(event(1), scan % (NOON_US // 1000), b"{", event(3)), decode, admit)
 
-    rows, readings, ids = columns(one)
+    rows, readings, ids, moved = columns(one)
 
     assert rows.leaf == [0, 1, 2]
     assert rows.body == [event(1), scan % (NOON_US // 1000), event(3)]
@@ -235,6 +235,22 @@ def test_columns_hold_every_new_event_once_in_leaf_order() -> None:
     assert lengths == {3}
     assert len(readings) == 0
     assert ids == []
+    assert moved == []
+
+
+def test_a_scan_into_something_is_a_containment_event_and_one_without_a_parent_is_not() -> None:
+    told = [
+        f'{{"seq":{seq},"time":{NOON_US // 1000},"type":"scan","code":"P-1","action":"{action}"{parent}}}'
+        for seq, (action, parent) in enumerate(
+            [("loading", ',"parent":"BNDU1000010","quantity":2'), ("loading", ""), ("unloading", "")]
+        )
+    ]
+    *_, moved = columns(through(load(*(event.encode() for event in told)), decode, admit))
+
+    assert [(row.action, row.parent and row.parent.label, row.quantity, row.seq) for row in moved] == [
+        ("loading", "BNDU1000010", 2, 0),
+        ("unloading", None, None, 2),
+    ]
 
 
 def test_a_position_names_no_thing_of_itself() -> None:

@@ -42,7 +42,19 @@ MOST_LEAVES: Final = 20_000
 """Of one kind in one transaction, so that the first round over a large database holds nothing up for long."""
 
 GROWING: Final = frozenset(
-    {"batch", "custody", "action", "terms", "goods", "shipment", "attachment", "device", "area"}
+    {
+        "batch",
+        "custody",
+        "action",
+        "aggregation",
+        "containment",
+        "terms",
+        "goods",
+        "shipment",
+        "attachment",
+        "device",
+        "area",
+    }
 )
 """Kinds whose rows get a leaf when they are inserted. The others are found among older rows."""
 

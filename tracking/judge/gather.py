@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from typing import Final
 
 import msgspec
 
@@ -19,10 +20,15 @@ from tracking.domain.custody.facts import (
 )
 from tracking.domain.custody.judge import windows
 from tracking.domain.custody.terms import Terms, decode
+from tracking.domain.things.fold import Conflict
 from tracking.domain.tracks import DeviceState, Standing, Track
+from tracking.store import carrying as carrying_
 from tracking.store import judging
+from tracking.store.carrying import Carrier, Carrying
 from tracking.store.database import Connection
-from tracking.store.judging import CarriageRow, MilestoneRow, ShipmentRow, TermsRow
+from tracking.store.judging import MilestoneRow, ShipmentRow, TermsRow
+
+NOTHING: Final = Carrying((), ())
 
 
 def gather(
@@ -43,20 +49,22 @@ def gather(
     terms: dict[int, list[TermsRow]] = {}
     for row in judging.terms_of(conn, ids):
         terms.setdefault(row.shipment_id, []).append(row)
-    rows = judging.carriages_of(conn, ids)
+    carrying = carrying_.carrying(conn, carrying_.goods_of(conn, ids))
+    rows = [(owner, carrier) for owner, found in carrying.items() for carrier in found.carriers]
     told: dict[int, list[MilestoneRow]] = {}
-    for milestone in judging.milestones_of(conn, rows):
+    for milestone in judging.milestones_of(conn, [carrier for _, carrier in rows]):
         told.setdefault(milestone.place, []).append(milestone)
-    carriages: dict[int, list[tuple[CarriageRow, Carriage]]] = {}
-    for place, carrier in enumerate(rows):
+    carriages: dict[int, list[tuple[Carrier, Carriage]]] = {}
+    for place, (owner, carrier) in enumerate(rows):
         carriage = _carriage(carrier, told.get(place, []))
-        carriages.setdefault(carrier.shipment_id, []).append((carrier, carriage))
+        carriages.setdefault(owner, []).append((carrier, carriage))
     return {
         shipment.shipment_id: _facts(
             conn,
             shipment,
             terms.get(shipment.shipment_id, []),
             carriages.get(shipment.shipment_id, []),
+            carrying.get(shipment.shipment_id, NOTHING).conflicts,
             areas,
             until,
         )
@@ -68,7 +76,8 @@ def _facts(
     conn: Connection,
     shipment: ShipmentRow,
     terms: Sequence[TermsRow],
-    carriages: Sequence[tuple[CarriageRow, Carriage]],
+    carriages: Sequence[tuple[Carrier, Carriage]],
+    conflicts: tuple[Conflict, ...],
     areas: Mapping[str, tuple[AreaRevision, ...]],
     until: datetime,
 ) -> Facts:
@@ -80,6 +89,7 @@ def _facts(
         ),
         carriages=tuple(carriage for _, carriage in carriages),
         areas=areas,
+        conflicts=conflicts,
         closed_at=shipment.closed_at,
     )
     asked = windows(facts, until)
@@ -101,7 +111,7 @@ def _facts(
     )
 
 
-def _carriage(row: CarriageRow, milestones: Sequence[MilestoneRow]) -> Carriage:
+def _carriage(row: Carrier, milestones: Sequence[MilestoneRow]) -> Carriage:
     track = DeviceState.decode(row.state).track if row.state is not None else None
     return Carriage(
         device=row.device,
@@ -109,6 +119,7 @@ def _carriage(row: CarriageRow, milestones: Sequence[MilestoneRow]) -> Carriage:
         expected_every_s=row.expected_every_s,
         begins=row.begins,
         ends=row.ends,
+        is_aboard=row.is_aboard,
         last_heard=None if track is None or track.heard is None else moment(track.heard[0]),
         last_fix=None if track is None or track.fix is None else moment(track.fix.time_us),
         milestones=tuple(

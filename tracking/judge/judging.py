@@ -49,7 +49,7 @@ class Judging:
                 changed[row.key] = min(changed.get(row.key, row.changed_from), row.changed_from)
             else:
                 concerned.add(row.key)
-        concerned.update(judging.concerned_shipments(conn, changed))
+        concerned.update(judging.concerned_shipments(conn, changed, {}))
         dues = judge_shipments(conn, self._areas, sorted(concerned), watermark, now)
         work.finish(conn, [row.work_id for row in taken])
         judging.settle_dues(conn, "shipment_due", dues)

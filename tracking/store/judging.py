@@ -1,9 +1,9 @@
 """What a judging gathers: shipments, their terms, what carried them, and its milestones; and what it leaves.
 
 The order of reading matters, because each statement sees what was committed when it began. The watermark is
-read first, then the carriages with the devices' states, then the milestones: so a state is never newer than
-the milestones, and time never further than the record. What is committed in between has left work of its
-own.
+read first, then what was in what and the devices with their states (``carrying``), then the milestones: so a
+state is never newer than the milestones, and time never further than the record. What is committed in
+between has left work of its own.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from typing import Any, Final, NamedTuple
 from psycopg.types.json import Jsonb
 
 from tracking.domain.custody.facts import READ_KINDS
+from tracking.store.carrying import Carrier
 from tracking.store.database import CUSTODY_CHANNEL, WORK_CHANNEL, Connection, notify, queries
 from tracking.store.work import DueKind
 
 SQL: Final = queries("judging")
+THINGS: Final = queries("things")
 
 
 class ShipmentRow(NamedTuple):
@@ -37,19 +39,6 @@ class TermsRow(NamedTuple):
     revision: int
     valid_from: datetime
     body: Mapping[str, Any]
-
-
-class CarriageRow(NamedTuple):
-    """A device on a shipment's goods, and its state (None: never heard)."""
-
-    shipment_id: int
-    device_id: int
-    device: str
-    role: str
-    expected_every_s: int
-    begins: datetime
-    ends: datetime | None
-    state: bytes | None
 
 
 class MilestoneRow(NamedTuple):
@@ -87,12 +76,31 @@ class ProfileRow(NamedTuple):
     expected_every_s: int
 
 
-def concerned_shipments(conn: Connection, changed: Mapping[int, datetime]) -> list[int]:
-    """The shipments that these devices carried at any time from their moments on."""
-    if not changed:
+def concerned_shipments(
+    conn: Connection, devices: Mapping[int, datetime], things: Mapping[int, datetime]
+) -> list[int]:
+    """The shipments that were on or in these, however deep, at any time from their moments on.
+
+    Args:
+        conn: within the judging's transaction.
+        devices: whose track or attachment has changed, and since when.
+        things: whose containment has changed, and since when.
+    """
+    if not devices and not things:
         return []
-    parameters = {"device_ids": list(changed), "froms": list(changed.values())}
-    return [shipment_id for (shipment_id,) in conn.execute(SQL["concerned_shipments"], parameters)]
+    parameters = {
+        "device_ids": list(devices),
+        "device_froms": list(devices.values()),
+        "thing_ids": list(things),
+        "thing_froms": list(things.values()),
+    }
+    return [shipment_id for (shipment_id,) in conn.execute(THINGS["concerned_shipments"], parameters)]
+
+
+def leave_shipments(conn: Connection, shipment_ids: Sequence[int], since: datetime) -> None:
+    """Leave each of these shipments to be judged once."""
+    if shipment_ids:
+        conn.execute(SQL["leave_shipments"], {"ids": list(shipment_ids), "since": since})
 
 
 def lock_shipments(conn: Connection, shipment_ids: Sequence[int]) -> list[ShipmentRow]:
@@ -105,14 +113,7 @@ def terms_of(conn: Connection, shipment_ids: Sequence[int]) -> list[TermsRow]:
     return [TermsRow(*row) for row in conn.execute(SQL["terms_of"], {"ids": list(shipment_ids)})]
 
 
-def carriages_of(conn: Connection, shipment_ids: Sequence[int]) -> list[CarriageRow]:
-    """What carried these shipments, when, with the devices' states."""
-    with conn.cursor(binary=True) as cursor:
-        cursor.execute(SQL["carriages_of"], {"ids": list(shipment_ids)})
-        return [CarriageRow(*row) for row in cursor]
-
-
-def milestones_of(conn: Connection, carriages: Sequence[CarriageRow]) -> list[MilestoneRow]:
+def milestones_of(conn: Connection, carriages: Sequence[Carrier]) -> list[MilestoneRow]:
     """The milestones within each carriage, and those that say how things stood when it began."""
     if not carriages:
         return []

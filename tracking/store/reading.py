@@ -6,16 +6,20 @@ Rows are dictionaries with the columns' names, because they go out as JSON.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
 from psycopg.rows import dict_row
 
+from tracking.store import carrying
+from tracking.store.carrying import Carrier
 from tracking.store.database import Connection, queries
 
 Row: TypeAlias = dict[str, Any]
 
 SQL: Final = queries("reading")
+
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _rows(conn: Connection, query: str, **parameters: Any) -> list[Row]:
@@ -60,8 +64,51 @@ def shipment(conn: Connection, number: str) -> Row | None:
 
 
 def carriers(conn: Connection, shipment_id: int) -> list[Row]:
-    """The devices that spoke for a shipment: device_id, device, role, thing, valid_from, valid_to."""
-    return _rows(conn, "carriers", shipment_id=shipment_id)
+    """The devices that spoke for a shipment: device_id, device, role, thing, valid_from, valid_to.
+
+    Those on its things, and those on whatever these were in, while they were.
+    """
+    found = carrying.carrying(conn, carrying.goods_of(conn, [shipment_id]))
+    return _carriers(found[shipment_id].carriers) if found else []
+
+
+def carriers_of_thing(conn: Connection, thing_id: int, uri: str) -> list[Row]:
+    """The devices that spoke for a thing, at any time, as ``carriers`` has them."""
+    held = carrying.Held(thing_id, thing_id, uri, BEGINNING, None)
+    return _carriers(carrying.carrying(conn, [held])[thing_id].carriers)
+
+
+def thing(conn: Connection, uri: str) -> Row | None:
+    """A thing that somebody has named: thing_id, uri, kind, label."""
+    return _row(conn, "thing", uri=uri)
+
+
+def thing_overview(conn: Connection, thing_id: int) -> Row:
+    """How many things are in a thing now, the devices that are on it, the shipments that it belongs to."""
+    return _rows(conn, "thing_overview", thing_id=thing_id)[0]
+
+
+def parents(conn: Connection, thing_id: int, *, at: datetime | None) -> list[Row]:
+    """What a thing was in, oldest first; at a moment, or ever."""
+    return _rows(conn, "parents", thing_id=thing_id, at=at)
+
+
+def contents(
+    conn: Connection, thing_id: int, *, at: datetime | None, after: tuple[datetime, int] | None, limit: int
+) -> list[Row]:
+    """A page of what was in a thing, oldest first; at a moment, or ever."""
+    since, key = after or (None, None)
+    return _rows(conn, "contents", thing_id=thing_id, at=at, after_at=since, after_id=key, limit=limit)
+
+
+def containment_conflicts(conn: Connection, thing_id: int) -> list[Row]:
+    """Where what is said of a thing contradicts itself."""
+    return _rows(conn, "containment_conflicts", thing_id=thing_id)
+
+
+def what_is_in_what(conn: Connection, shipment_id: int, *, limit: int = 200) -> list[Row]:
+    """What the things of a shipment were in, and what these were in, oldest first."""
+    return _rows(conn, "what_is_in_what", shipment_id=shipment_id, limit=limit)
 
 
 def positions(
@@ -132,6 +179,21 @@ def areas(
 def devices(conn: Connection, *, park: str | None, after: int | None, limit: int) -> list[Row]:
     """A page of registered devices."""
     return _rows(conn, "devices", park=park, after=after, limit=limit)
+
+
+def _carriers(found: Sequence[Carrier]) -> list[Row]:
+    rows = [
+        {
+            "device_id": one.device_id,
+            "device": one.device,
+            "role": one.role,
+            "thing": one.thing,
+            "valid_from": one.begins,
+            "valid_to": one.ends,
+        }
+        for one in found
+    ]
+    return sorted(rows, key=lambda row: (row["valid_from"], row["device"]))
 
 
 def _intervals(carrying: Sequence[Row]) -> Row:

@@ -240,6 +240,11 @@ def attach(
 def add_work(conn: Connection, kind: str, key: int, changed_from: datetime) -> None:
     """Leave work for the judge and wake it at the commit."""
     conn.execute(SQL["add_work"], {"kind": kind, "key": key, "changed_from": changed_from})
+    wake_judge(conn)
+
+
+def wake_judge(conn: Connection) -> None:
+    """Tell the judge, at the commit, that there is work."""
     with conn.cursor() as cursor:
         notify(cursor, WORK_CHANNEL)
 

@@ -15,13 +15,15 @@ from tracking.store.database import Connection, queries
 
 SQL: Final = queries("work")
 
-WorkKind: TypeAlias = Literal["refold", "device", "shipment", "device_due", "shipment_due"]
+WorkKind: TypeAlias = Literal[
+    "refold", "device", "shipment", "device_due", "shipment_due", "thing", "contents"
+]
 KINDS: Final[tuple[WorkKind, ...]] = get_args(WorkKind)
 DueKind: TypeAlias = Literal["device_due", "shipment_due"]
 
 
 class Work(NamedTuple):
-    """A row of work: something about a device or shipment changed from a moment on, or is due."""
+    """A row of work: something about a device, thing or shipment changed from a moment on, or is due."""
 
     work_id: int
     kind: WorkKind
@@ -51,8 +53,8 @@ def take(
         conn: within the judging's transaction.
         watermark: due rows up to it are ready; None: only what doesn't wait for a moment.
         kinds: what to take; a judge may leave re-folds to another.
-        limit: rows at most. All ready rows of a device or shipment that is taken come along, beyond the
-            limit, so that many changes of one are one judging.
+        limit: rows at most. All ready rows of a device, thing or shipment that is taken come along, beyond
+            the limit, so that many changes of one are one judging.
     """
     found = conn.execute(SQL["take"], {"watermark": watermark, "limit": limit, "kinds": list(kinds)})
     return [Work._make(row) for row in found]

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from tracking.domain.custody.terms import Terms
 from tracking.domain.custody.told import Aboard, Document, Report
+from tracking.domain.things.fold import Conflict
 
 PRIMARY: Final = "primary"
 SEAL: Final = "seal"
@@ -152,6 +153,7 @@ class Carriage(Struct, frozen=True):
         positions: its fixes while it carried, only where another device's are to be compared with them.
         missing: sequence numbers that never came.
         calibrated_at: when its sensors were last calibrated; None: nobody has said so.
+        is_aboard: the device is not on the goods themselves but on something that they were in.
     """
 
     device: str
@@ -171,6 +173,7 @@ class Carriage(Struct, frozen=True):
     positions: tuple[Position, ...] = ()
     missing: tuple[MissingNumbers, ...] = ()
     calibrated_at: datetime | None = None
+    is_aboard: bool = False
 
     @property
     def is_seal(self) -> bool:
@@ -251,6 +254,7 @@ class Facts(Struct, frozen=True):
             that were ever registered, because what was signed under an old key stays signed.
         reused: numbers of the shipment's devices, and of those in ``reports``, that came again with another
             content.
+        conflicts: where what was scanned of its goods, or of what they are in, contradicts itself.
     """
 
     shipment: str
@@ -264,6 +268,7 @@ class Facts(Struct, frozen=True):
     gates: tuple[GateWatch, ...] = ()
     keys: Mapping[str, tuple[bytes, ...]] = {}
     reused: tuple[Reused, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
 
     def terms_at(self, moment: datetime) -> TermsRevision | None:
         """The terms in force at a moment: a revision holds from its moment on, whatever older ones said."""

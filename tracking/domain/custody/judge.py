@@ -19,12 +19,16 @@ from tracking.domain.custody.intervals import earlier
 from tracking.domain.custody.legs import Legs
 from tracking.domain.custody.overrides import Reign, reigns
 from tracking.domain.custody.overrides import verdicts as verdicts_of
-from tracking.domain.custody.rules import RULES, RULES_VERSION
+from tracking.domain.custody.rules import RULES, RULES_VERSION, Rule
 from tracking.domain.custody.rules.device import GapWindow, SilenceLimits, gap_windows
 from tracking.domain.custody.verdicts import Finding, Outcome, Verdict, finding_id
 
 DEFAULTS: Final[Mapping[str, Struct]] = {code: rule.limits for code, rule in RULES.items()}
 """The rules' parameters, by the rule's code."""
+
+
+PLACE: Final = "A"
+"""The family of rules that say where the goods were."""
 
 
 class Judgement(Struct, frozen=True):
@@ -54,7 +58,7 @@ def judge(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFA
     case = open_case(facts, until)
     held = reigns(case.facts, parameters)
     verdicts = [
-        ended
+        _doubted(ended, rule, case)
         for rule in RULES.values()
         for verdict in verdicts_of(rule, case, held)
         if (ended := _within(verdict, facts.closed_at)) is not None
@@ -109,6 +113,21 @@ def _silence(parameters: Mapping[str, Struct]) -> SilenceLimits:
     limits = parameters["device_silent"]
     assert isinstance(limits, SilenceLimits)
     return limits
+
+
+def _doubted(verdict: Verdict, rule: Rule, case: Case) -> Verdict:
+    """A verdict about a place is undetermined where it isn't certain that the goods were with what spoke."""
+    opened_at = verdict.opened_at
+    doubted = rule.number.startswith(PLACE) and any(
+        conflict.begins <= opened_at and (conflict.ends is None or opened_at < conflict.ends)
+        for conflict in case.facts.conflicts
+    )
+    aboard = doubted and any(
+        stretch.carriage.is_aboard
+        for stretch in case.stretches
+        if stretch.begins <= opened_at and (stretch.ends is None or opened_at < stretch.ends)
+    )
+    return msgspec.structs.replace(verdict, outcome=Outcome.UNDETERMINED) if aboard else verdict
 
 
 def _within(verdict: Verdict, closed_at: datetime | None) -> Verdict | None:

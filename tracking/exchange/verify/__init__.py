@@ -4,7 +4,8 @@
 2. chain     leaves -> roots: the log without gaps, every checkpoint's root and signature, kept files
 3. batches   raw events -> batches' roots
 4. tracks    raw events -> columns, readings, milestones, snapshots, states
-5. custody   facts -> findings, how shipments stand
+5. things    scans and reports -> what is in what, and where they contradict each other
+6. custody   facts -> findings, how shipments stand
 
 All of it reads one snapshot, so a system that is running is verified as it stood at one moment. No stored
 state is trusted. What the judge has still to do is left out, and counted.

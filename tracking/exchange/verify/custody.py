@@ -20,9 +20,10 @@ from tracking.store.judging import ShipmentRow
 
 def waiting(conn: Connection, watermark: datetime | None) -> set[int]:
     """Shipments that the judge has yet to look at."""
-    changed = dict(verify.rows(conn, "device_work"))
+    devices = dict(verify.rows(conn, "device_work"))
+    things = {key: since for key, since, _ in verify.rows(conn, "thing_work")}
     return {key for (key,) in verify.rows(conn, "waiting_shipments", watermark=watermark)} | set(
-        judging.concerned_shipments(conn, changed)
+        judging.concerned_shipments(conn, devices, things)
     )
 
 

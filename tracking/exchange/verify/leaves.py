@@ -20,6 +20,8 @@ TABLES: Final = {
     "closing": "shipments",
     "goods": "shipment_things",
     "terms": "terms",
+    "aggregation": "containment_events",
+    "containment": "containments",
     "batch": "batches",
     "custody": "findings",
     "action": "alert_actions",

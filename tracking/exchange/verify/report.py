@@ -22,7 +22,7 @@ class Part(Struct):
     """What one part of the work found.
 
     Attributes:
-        waiting: devices and shipments that were left out, because the judge has yet to look at them.
+        waiting: devices, things and shipments that were left out, because the judge has yet to look at them.
         other_version: those left out because another version of the fold or the rules made them.
         unsure: by shipment, what differs and may only be about to be judged.
         unlogged: committed rows that have no leaf yet.

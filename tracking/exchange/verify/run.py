@@ -10,7 +10,7 @@ from pathlib import Path
 from time import sleep
 from typing import Final, TypeAlias
 
-from tracking.exchange.verify import batches, chain, custody, leaves, tracks
+from tracking.exchange.verify import batches, chain, custody, leaves, things, tracks
 from tracking.exchange.verify.report import Part, Report
 from tracking.judge.places import Areas, Places
 from tracking.store import judging, positions, verify
@@ -24,6 +24,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 DEVICES: Final = 50
 SHIPMENTS: Final = 200
+THINGS: Final = 5000
 """In one job."""
 
 LOOKS: Final = 3
@@ -83,13 +84,16 @@ def _jobs(conn: Connection, report: Report, kept: chain.Kept, trusted: tuple[byt
     unjudged = custody.waiting(conn, watermark)
     shipments = [key for (key,) in verify.rows(conn, "shipment_ids")]
     judged = [key for key in shipments if key not in unjudged]
-    report.waiting = len(late) + len(shipments) - len(judged)
+    unfolded = {key for key, _, is_unfolded in verify.rows(conn, "thing_work") if is_unfolded}
+    contained = [key for (key,) in verify.rows(conn, "contained") if key not in unfolded]
+    report.waiting = len(late) + len(unfolded) + len(shipments) - len(judged)
     report.shipments = len(shipments) - len(judged)
     return [
         _batches,
         _leaves,
         partial(_chain, kept, trusted),
         *(partial(_tracks, part) for part in _parts(devices, DEVICES)),
+        *(partial(_things, part) for part in _parts(contained, THINGS)),
         *(partial(_custody, part) for part in _parts(judged, SHIPMENTS)),
     ]
 
@@ -131,6 +135,11 @@ def _tracks(device_ids: tuple[int, ...], dsn: str, snapshot: str) -> Part:
         for device in judging.device_profiles(conn, device_ids):
             report.take([tracks.check_device(conn, device, places, watermark)])
     return report
+
+
+def _things(thing_ids: tuple[int, ...], dsn: str, snapshot: str) -> Part:
+    with verify.reading(dsn, snapshot) as conn:
+        return things.check(conn, thing_ids)
 
 
 def _custody(shipment_ids: tuple[int, ...], dsn: str, snapshot: str) -> Part:

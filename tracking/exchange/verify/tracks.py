@@ -1,4 +1,5 @@
-"""Raw events to everything that is derived from them per device: columns, readings, milestones, states.
+"""Raw events to everything that is derived from them per device: columns, readings, what was scanned of
+things in things, milestones, states.
 
 Each event is decoded again from its own bytes and folded again from the very first one, over the areas as
 they are recorded. Silence at the head is told when time passes; there the stored state says whether that has
@@ -14,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 
 from devices.codecs import CODECS, BadEvent, Unreadable
-from devices.observation import Datum, Observation, Position, Reading, micros, moment
+from devices.observation import Datum, Observation, Position, Reading, Scan, micros, moment
 from tracking.domain.places import PlaceIndex
-from tracking.domain.things.subject import subject
+from tracking.domain.things.subject import moved, subject
 from tracking.domain.tracks import (
     DEFAULTS,
     FOLD_VERSION,
@@ -30,6 +31,7 @@ from tracking.domain.tracks import (
 )
 from tracking.domain.tracks.refold import difference
 from tracking.domain.tracks.silence import advance
+from tracking.exchange.verify.beside import Beside, Row
 from tracking.exchange.verify.report import Part
 from tracking.store import verify
 from tracking.store.database import Connection
@@ -121,9 +123,10 @@ class _Derived:
     def _observations(self) -> Iterator[Observation]:
         """What the bytes say, in key order; compared with columns and readings."""
         codec, datum = CODECS[self._device.dialect], Datum(self._device.datum)
-        readings = verify.stream(self._conn, "readings", device_id=self._device.device_id)
-        reading = next(readings, None)
-        for row in verify.stream(self._conn, "observations", device_id=self._device.device_id):
+        named = {"device_id": self._device.device_id}
+        readings = Beside(verify.stream(self._conn, "readings", **named), self._stray_reading)
+        scanned = Beside(verify.stream(self._conn, "scanned", **named), self._stray_scan)
+        for row in verify.stream(self._conn, "observations", **named):
             key = (micros(row[0]), row[1], row[2])
             try:
                 event, *others = codec(row[-1], datum)
@@ -141,31 +144,44 @@ class _Derived:
                 continue
             for column in _wrong(row, event):
                 self._differs("observations", key, f"{column} isn't what its bytes say")
-            for quantity, value in sorted(_values(event)):
-                if reading != (*row[:3], quantity, value):
-                    self._differs("readings", key, f"{quantity} isn't what its bytes say")
-                    break
-                reading = next(readings, None)
-            while reading is not None and reading[:3] <= row[:3]:
-                self._stray(reading)
-                reading = next(readings, None)
+            self._compare_readings(key, _values(event), dict(held[3:] for held in readings.at(row[:3])))
+            if [held[3:] for held in scanned.at(row[:3])] != _moves(event):
+                self._differs("containment_events", key, "isn't what its bytes say")
             yield event
-        while reading is not None:
-            self._stray(reading)
-            reading = next(readings, None)
+        readings.end()
+        scanned.end()
 
-    def _stray(self, reading: tuple[Any, ...]) -> None:
-        time, run, seq, quantity, _ = reading
+    def _compare_readings(self, key: Key, said: dict[str, float], held: dict[str, float]) -> None:
+        for quantity in sorted(said.keys() | held.keys()):
+            if quantity not in said:
+                self._differs("readings", key, f"{quantity} isn't in its observation")
+            elif held.get(quantity) != said[quantity]:
+                self._differs("readings", key, f"{quantity} isn't what its bytes say")
+
+    def _stray_reading(self, row: Row) -> None:
+        time, run, seq, quantity, _ = row
         self._differs("readings", (micros(time), run, seq), f"{quantity} isn't in its observation")
+
+    def _stray_scan(self, row: Row) -> None:
+        time, run, seq, *_ = row
+        self._differs("containment_events", (micros(time), run, seq), "is of no observation")
 
     def _differs(self, table: str, key: Key, says: str) -> None:
         time_us, run, seq = key
         self._part.differs(table, f"{self._device.name} {moment(time_us).isoformat()} {run}/{seq}", says)
 
 
-def _values(event: Observation) -> list[tuple[str, float]]:
+def _values(event: Observation) -> dict[str, float]:
     fact = event.fact
-    return [(name, float(value)) for name, value in fact.values.items()] if isinstance(fact, Reading) else []
+    return {name: float(value) for name, value in fact.values.items()} if isinstance(fact, Reading) else {}
+
+
+def _moves(event: Observation) -> list[Row]:
+    """What must stand in ``containment_events``: child, parent, action, quantity, who reported it."""
+    fact, move = event.fact, moved(event.fact)
+    if move is None or not isinstance(fact, Scan):
+        return []
+    return [(move.child.uri, move.parent and move.parent.uri, fact.action.value, fact.quantity, "")]
 
 
 def _wrong(row: tuple[Any, ...], event: Observation) -> list[str]:

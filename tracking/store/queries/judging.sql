@@ -1,16 +1,8 @@
 -- What the judge gathers and writes, beside work, findings, alerts and outbox, which have their own files.
 
--- name: concerned_shipments
--- Which shipments did these devices carry at any time from then on? Superseded attachments count: who carried
--- yesterday by mistake is judged again without it.
-select distinct st.shipment_id
-from unnest(%(device_ids)s::bigint[], %(froms)s::timestamptz[]) as changed (device_id, since)
-join attachments a on a.device_id = changed.device_id
-join shipment_things st on st.thing_id = a.thing_id
-where coalesce(a.valid_to, 'infinity') > changed.since
-  and coalesce(st.valid_to, 'infinity') > changed.since
-  and coalesce(a.valid_to, 'infinity') > st.valid_from
-  and coalesce(st.valid_to, 'infinity') > a.valid_from
+-- name: leave_shipments
+insert into work (kind, key, changed_from)
+select 'shipment', shipment_id, %(since)s from unnest(%(ids)s::bigint[]) as given (shipment_id)
 
 -- name: lock_shipments
 -- In order, so that no two judges can each hold what the other waits for.
@@ -23,22 +15,6 @@ for no key update of s
 -- name: terms_of
 select shipment_id, revision, valid_from, body from terms where shipment_id = any(%(ids)s)
 order by shipment_id, revision
-
--- name: carriages_of
--- Which device was on which shipment's goods, when; and what it has said so far.
-select
-    st.shipment_id, a.device_id, p.code || '/' || d.code, a.role, d.expected_every_s,
-    greatest(a.valid_from, st.valid_from), least(a.valid_to, st.valid_to, s.closed_at), t.state
-from shipment_things st
-join shipments s using (shipment_id)
-join attachments a on a.thing_id = st.thing_id and a.superseded_at is null
-join devices d on d.device_id = a.device_id
-join parks p on p.park_id = d.park_id
-left join device_tracks t on t.device_id = a.device_id
-where st.shipment_id = any(%(ids)s)
-  and greatest(a.valid_from, st.valid_from)
-    < coalesce(least(a.valid_to, st.valid_to, s.closed_at), 'infinity')
-order by st.shipment_id, a.device_id, a.valid_from, st.valid_from
 
 -- name: milestones_of
 -- The milestones within each carriage, and before it the newest of every kind and area: how things stood when it

@@ -36,6 +36,18 @@ from shipment_things g join things t using (thing_id)
 -- name: terms
 select entry as key, shipment_id as shipment, revision, valid_from, body, recorded_at, recorded_by from terms
 
+-- name: aggregation
+-- What was scanned or reported of one thing in another. A scan's stands under its batch's root, too.
+select e.event_id as key, c.uri as child, p.uri as parent, e.action, e.quantity, e.event_time, e.device_id as device,
+       e.run, e.seq, e.reported_by, e.recorded_at
+from containment_events e join things c on c.thing_id = e.child_id left join things p on p.thing_id = e.parent_id
+
+-- name: containment
+-- A version of a stay. When it was superseded says no leaf: what holds now follows from the events.
+select s.containment_id as key, c.uri as child, p.uri as parent, s.valid_from, s.valid_to, s.quantity, s.began, s.ended,
+       s.recorded_at
+from containments s join things c on c.thing_id = s.child_id join things p on p.thing_id = s.parent_id
+
 -- name: closing
 select shipment_id as key, closed_at from shipments where closed_at is not null
 

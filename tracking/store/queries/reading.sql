@@ -50,19 +50,57 @@ select s.shipment_id,
           and coalesce(a.valid_to, 'infinity') > st.valid_from) as last_seen
 from unnest(%(ids)s::bigint[]) as s (shipment_id);
 
--- name: carriers
--- Which device spoke for the shipment, on which of its things, during which interval.
-select a.device_id, p.code || '/' || d.code as device, a.role, t.label as thing,
-       greatest(a.valid_from, st.valid_from) as valid_from, least(a.valid_to, st.valid_to) as valid_to
-from shipment_things st
-join attachments a on a.thing_id = st.thing_id and a.superseded_at is null
-join things t on t.thing_id = st.thing_id
-join devices d on d.device_id = a.device_id
-join parks p on p.park_id = d.park_id
-where st.shipment_id = %(shipment_id)s
-  and coalesce(st.valid_to, 'infinity') > a.valid_from
-  and coalesce(a.valid_to, 'infinity') > st.valid_from
-order by valid_from, device;
+-- name: thing
+select thing_id, uri, kind, label from things where uri = %(uri)s;
+
+-- name: thing_overview
+select (select count(*) from containments c
+        where c.parent_id = t.thing_id and c.superseded_at is null
+          and coalesce(c.valid_to, 'infinity'::timestamptz) = 'infinity') as contents,
+       (select coalesce(array_agg(p.code || '/' || d.code order by p.code, d.code), '{}')
+        from attachments a join devices d using (device_id) join parks p using (park_id)
+        where a.thing_id = t.thing_id and a.superseded_at is null and a.valid_to is null) as devices,
+       (select coalesce(array_agg(distinct s.number order by s.number), '{}')
+        from shipment_things st join shipments s using (shipment_id) where st.thing_id = t.thing_id) as shipments
+from things t where t.thing_id = %(thing_id)s;
+
+-- name: parents
+-- What began and ended a stay says whether that was observed or reported.
+select c.containment_id, t.uri as parent, t.label, c.valid_from, c.valid_to, c.quantity, c.began, c.ended
+from containments c join things t on t.thing_id = c.parent_id
+where c.child_id = %(thing_id)s and c.superseded_at is null
+  and (%(at)s::timestamptz is null
+       or (c.valid_from <= %(at)s and coalesce(c.valid_to, 'infinity'::timestamptz) > %(at)s))
+order by c.valid_from, c.containment_id;
+
+-- name: contents
+select c.containment_id, t.uri as child, t.label, c.valid_from, c.valid_to, c.quantity, c.began, c.ended
+from containments c join things t on t.thing_id = c.child_id
+where c.parent_id = %(thing_id)s and c.superseded_at is null
+  and (%(at)s::timestamptz is null
+       or (c.valid_from <= %(at)s and coalesce(c.valid_to, 'infinity'::timestamptz) > %(at)s))
+  and (%(after_at)s::timestamptz is null or (c.valid_from, c.containment_id) > (%(after_at)s, %(after_id)s))
+order by c.valid_from, c.containment_id
+limit %(limit)s;
+
+-- name: containment_conflicts
+select kind, parents, valid_from, valid_to, evidence from containment_conflicts
+where child_id = %(thing_id)s and superseded_at is null order by valid_from, kind;
+
+-- name: what_is_in_what
+with recursive above (thing_id) as (
+    select thing_id from shipment_things where shipment_id = %(shipment_id)s
+    union
+    select c.parent_id from above join containments c on c.child_id = above.thing_id and c.superseded_at is null
+)
+select c.uri as child, c.label as child_label, p.uri as parent, p.label as parent_label, s.valid_from, s.valid_to,
+       s.quantity
+from above
+join containments s on s.child_id = above.thing_id and s.superseded_at is null
+join things c on c.thing_id = s.child_id
+join things p on p.thing_id = s.parent_id
+order by s.valid_from, c.uri
+limit %(limit)s;
 
 -- name: positions
 -- The positions of some devices, each within its interval, in event-time order.

@@ -27,6 +27,23 @@ from observations where device_id = %(device_id)s order by event_time, run, seq
 select event_time, run, seq, quantity, value
 from readings where device_id = %(device_id)s order by event_time, run, seq, quantity collate "C"
 
+-- name: scanned
+-- What this scanner said of things in things.
+select e.event_time, e.run, e.seq, c.uri, p.uri, e.action, e.quantity, e.reported_by
+from containment_events e join things c on c.thing_id = e.child_id left join things p on p.thing_id = e.parent_id
+where e.device_id = %(device_id)s order by e.event_time, e.run, e.seq, e.event_id
+
+-- name: contained
+-- Every thing of which something is said, or held.
+select thing_id from things t
+where exists (select from containment_events e where e.child_id = t.thing_id)
+   or exists (select from containments s where s.child_id = t.thing_id and s.superseded_at is null)
+   or exists (select from containment_conflicts k where k.child_id = t.thing_id and k.superseded_at is null)
+order by thing_id
+
+-- name: uris
+select thing_id, uri from things where thing_id = any(%(ids)s) order by thing_id
+
 -- name: milestones
 select milestone_id, time, kind, area, detail, at_time, at_run, at_seq, fold_version
 from milestones where device_id = %(device_id)s and superseded_at is null order by milestone_id
@@ -53,6 +70,10 @@ select shipment_id from shipments order by shipment_id
 
 -- name: device_work
 select key, min(changed_from) from work where kind = 'device' group by key
+
+-- name: thing_work
+-- Things to be folded, and those whose contents are to be judged.
+select key, min(changed_from), bool_or(kind = 'thing') from work where kind in ('thing', 'contents') group by key
 
 -- name: waiting_shipments
 select distinct key from work
