@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from tracking.api import problems
 from tracking.api.context import Context
 from tracking.api.live import Hub
-from tracking.api.routers import alerts, devices, health, log, parks, places, shipments, stream, terms
+from tracking.api.routers import alerts, devices, health, log, parks, places, shipments, stream, terms, things
 from tracking.store import database
 
 DESCRIPTION = """
@@ -62,7 +62,7 @@ def create_app(dsn: str, *, now: Callable[[], datetime] = utc_now, pool_size: in
         openapi_url="/v1/openapi.json",
     )
     problems.install(app)
-    for module in (health, parks, places, devices, shipments, terms, alerts, log, stream):
+    for module in (health, parks, places, devices, shipments, terms, things, alerts, log, stream):
         app.include_router(described(module.router), responses=problems.RESPONSES)
     return app
 

@@ -122,6 +122,18 @@ class NewAttachment(Body):
         return self
 
 
+class NewAggregation(Body):
+    """Things in another, or so no longer, as an EPCIS AggregationEvent says it."""
+
+    action: Literal["ADD", "DELETE", "OBSERVE"]
+    parent: Thing = Field(examples=["BNDU1000010"])
+    children: list[Thing] = Field(min_length=1, max_length=10_000, examples=[["(00)340123453111111115"]])
+    time: Moment = Field(examples=["2026-03-10T08:00:00+08:00"])
+    quantity: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="So many units of each child; default: all of it"
+    )
+
+
 class NewShipment(Body):
     """A consignment under customs control, with its terms of custody."""
 

@@ -35,6 +35,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "older": ("Older", "更早"),
     "timeline": ("Milestones", "节点"),
     "no_milestones": ("No milestone yet.", "暂无节点。"),
+    "containment": ("What is in what", "装载关系"),
+    "still_inside": ("still inside", "仍在其中"),
     "no_milestones_hint": (
         "Milestones appear when an attached device reports a change.",
         "绑定的设备报告变化后，节点即出现。",
@@ -99,6 +101,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "state_withdrawn": ("withdrawn", "已撤回"),
     "rule_route_deviation": ("Off the approved corridor", "偏离指定路线"),
     "rule_forbidden_zone_entry": ("Entry into a forbidden area", "进入禁入区域"),
+    "rule_aggregation_conflict": ("Scans contradict each other", "装载关系矛盾"),
     "rule_device_silent": ("Device silent", "设备失联"),
     "milestone_entered": ("entered", "进入"),
     "milestone_left": ("left", "离开"),

@@ -17,7 +17,7 @@ from tracking.api.access import COOKIE, caller_of, presented_key
 from tracking.api.context import Ctx
 from tracking.api.models import EARLIEST, LATEST
 from tracking.api.pages import decode_cursor, encode_cursor, next_link
-from tracking.api.routers.shipments import MOST_POSITIONS
+from tracking.api.traces import MOST_POSITIONS
 from tracking.console import view
 from tracking.console.drawing import draw
 from tracking.console.i18n import Language, Words, choose
@@ -102,6 +102,7 @@ def show_shipment(request: Request, number: str, ctx: Ctx) -> Response:
         terms = reading.terms(conn, shipment_id)
         milestones = reading.milestones(conn, carrying)
         findings = reading.findings(conn, shipment_id)
+        stays = reading.what_is_in_what(conn, shipment_id)
         areas = reading.areas(conn, at=ctx.now() + timedelta(seconds=1))
         primary = [carrier for carrier in carrying if carrier["role"] == "primary"]
         fixes = reading.positions(conn, primary, since=EARLIEST, until=LATEST, limit=MOST_POSITIONS)
@@ -117,6 +118,7 @@ def show_shipment(request: Request, number: str, ctx: Ctx) -> Response:
         open_findings=shipment["open_findings"],
         judged_through=shipment["judged_through"],
         milestones=[view.milestone(row, names) for row in milestones],
+        stays=stays,
         findings=[view.finding(row, words) for row in findings],
         positions=len(fixes),
         last_seen=fixes[-1]["event_time"] if fixes else None,

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any
 from urllib.parse import quote
 
-import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from tracking.api.access import Authorised
 from tracking.api.context import Ctx
-from tracking.api.models import EARLIEST, LATEST, Moment, NewShipment
+from tracking.api.models import EARLIEST, Moment, NewShipment
 from tracking.api.pages import decode_cursor, encode_cursor, next_link
 from tracking.api.problems import Problem, not_found
 from tracking.api.routers.terms import checked
-from tracking.api.traces import FORMATS, csv_lines, geojson
+from tracking.api.traces import FORMATS, LAST_MOMENT, MOST_POSITIONS, Format, accepted, answer
 from tracking.store import reading, registry, shipments
 from tracking.store.database import Connection
 
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
-
-Format = Literal["json", "geojson", "csv"]
-LAST_MOMENT = LATEST - timedelta(seconds=1)
-MOST_POSITIONS = 200_000
 
 
 def public(row: dict[str, Any]) -> dict[str, Any]:
@@ -100,6 +94,7 @@ def show(number: str, response: Response, ctx: Ctx, _: Authorised) -> dict[str, 
         return public(row) | {
             "terms": terms,
             "carriers": [public(carrier) for carrier in reading.carriers(conn, shipment_id)],
+            "containments": reading.what_is_in_what(conn, shipment_id),
             "custody": reading.custody_state(conn, shipment_id),
             "findings": reading.findings(conn, shipment_id),
         }
@@ -119,25 +114,12 @@ def trace(
     since: Moment = EARLIEST,
     until: Moment = LAST_MOMENT,
 ) -> Response:
-    """Where the shipment was: every position of the devices it was attached to, in event-time order."""
-    wanted = as_ or _accepted(request.headers.get("accept", ""))
+    """Where the shipment was: every position of the devices on its things, and on whatever carried these."""
     with ctx.pool.connection() as conn:
         carrying = reading.carriers(conn, find(conn, number)["shipment_id"])
         rows = reading.positions(conn, carrying, since=since, until=until, limit=MOST_POSITIONS)
-    names = {carrier["device_id"]: carrier["device"] for carrier in carrying}
-    if wanted == "csv":
-        name = quote(number, safe="")
-        disposition = {
-            "Content-Disposition": f"attachment; filename=\"trace.csv\"; filename*=UTF-8''{name}.csv"
-        }
-        return StreamingResponse(csv_lines(rows, names), media_type=FORMATS["csv"], headers=disposition)
-    if wanted == "geojson":
-        return Response(msgspec.json.encode(geojson(number, rows, names)), media_type=FORMATS["geojson"])
-    for row in rows:
-        row["device"] = names[row.pop("device_id")]
-    body = {"shipment": number, "positions": rows, "complete": len(rows) < MOST_POSITIONS}
-    # Encoded here: a long trace is most of the answer's cost, and this way takes a third of it.
-    return Response(msgspec.json.encode(body), media_type=FORMATS["json"])
+    wanted = as_ or accepted(request.headers.get("accept", ""))
+    return answer(wanted, "shipment", number, rows, carrying)
 
 
 @router.get("/{number}/milestones")
@@ -158,9 +140,3 @@ def custody(number: str, ctx: Ctx, _: Authorised, withdrawn: bool = False) -> di
             "state": reading.custody_state(conn, shipment_id),
             "findings": reading.findings(conn, shipment_id, withdrawn=withdrawn),
         }
-
-
-def _accepted(accept: str) -> Format:
-    if "geo+json" in accept:
-        return "geojson"
-    return "csv" if "text/csv" in accept else "json"
