@@ -153,6 +153,27 @@ def test_a_last_day_off_moves_to_the_next_working_day(yard):
     yard.expect_findings(until="+14 16:00", **{RULE: "major"})
 
 
+@pytest.mark.parametrize(
+    ("terms", "moments"),
+    [
+        ({"limit_days": 11}, ("+10 15:59:59", "+10 16:00")),
+        ({"limit_days": 12}, ("+13 15:59:59", "+13 16:00")),  # a Saturday
+        ({"limit_days": 12, "holiday_roll": False}, ("+11 15:59:59", "+11 16:00")),
+        ({"limit_days": 12, "workdays": ["2026-03-21"]}, ("+11 15:59:59", "+11 16:00")),
+        ({"time_zone": "UTC"}, ("+13 23:59:59", "+14 00:00")),
+    ],
+)
+def test_the_limit_is_the_terms_to_set(yard, terms: dict[str, Any], moments: tuple[str, str]):
+    enters_first(yard, **terms)
+    for moment, severity in zip(moments, ("minor", "major"), strict=True):
+        yard.expect_findings(until=moment, **{RULE: severity})
+
+
+def test_the_warning_is_the_terms_to_set(yard):
+    enters_first(yard, warn_days=5)
+    assert over(yard.finding(RULE, until="+20 00:00"))[0] == clock("+3 16:00")
+
+
 def test_weekends_are_days_off_unless_worked() -> None:
     saturday, monday = date(2026, 3, 21), date(2026, 3, 23)
     assert rolled(saturday, (), ()) == monday
