@@ -8,6 +8,7 @@
 ``jumps``       jumped, jump_settled
 ``datum``       datum_suspected, datum_undetermined, datum_cleared
 ``silence``     silent, heard: the passing of time
+``levels``      values of readings that matter; level_crossed
 ``reports``     seals, gates and handovers: milestones as they are
 ``way``         from one fix to the next: possible? through what?
 ``fold``        the fold itself, over a batch of many devices
@@ -16,6 +17,7 @@
 """
 
 from tracking.domain.tracks.fold import DeviceEvents, Folded, fold_batch
+from tracking.domain.tracks.levels import ALWAYS_US, Level, Levels
 from tracking.domain.tracks.milestones import FOLD_VERSION, KINDS, Milestone
 from tracking.domain.tracks.parameters import DEFAULTS, SILENCE_GRACE_US, SNAPSHOT_EVERY, Parameters, Profile
 from tracking.domain.tracks.refold import Refolded, Window, refold
@@ -23,6 +25,7 @@ from tracking.domain.tracks.silence import advance, due_us
 from tracking.domain.tracks.state import BIRTH, DeviceState, Key, Standing, Track
 
 __all__ = [
+    "ALWAYS_US",
     "BIRTH",
     "DEFAULTS",
     "FOLD_VERSION",
@@ -33,6 +36,8 @@ __all__ = [
     "DeviceState",
     "Folded",
     "Key",
+    "Level",
+    "Levels",
     "Milestone",
     "Parameters",
     "Profile",

@@ -8,6 +8,7 @@
    d. one in another datum is held back      datum_suspected datum_undetermined datum_cleared
    e. any other usable fix judges            stopped moved · crossed · entered left strayed returned
    f. a seal, gate or handover is told       seal_… passed_gate handed_over
+   g. a reading crosses a level              level_crossed
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from devices.observation import Observation, Position
+from devices.observation import Observation, Position, Reading
 from tracking.domain.places import Crossing, Hit, PlaceIndex, geodesy
 from tracking.domain.tracks.areas import judge_areas, judge_crossings
 from tracking.domain.tracks.datum import hold, suspected
 from tracking.domain.tracks.datum import settle as settle_doubt
 from tracking.domain.tracks.jumps import is_believed
 from tracking.domain.tracks.jumps import settle as settle_jump
+from tracking.domain.tracks.levels import NONE, Levels, judge_levels
 from tracking.domain.tracks.milestones import Milestone
 from tracking.domain.tracks.parameters import DEFAULTS, Parameters, Profile
 from tracking.domain.tracks.reports import REPORTS
@@ -61,7 +63,10 @@ class _Located(Struct, frozen=True):
 
 
 def fold_batch(
-    work: Sequence[DeviceEvents], places: PlaceIndex, params: Parameters = DEFAULTS
+    work: Sequence[DeviceEvents],
+    places: PlaceIndex,
+    params: Parameters = DEFAULTS,
+    levels: Levels = NONE,
 ) -> list[Folded]:
     """Fold each device's observations into its track.
 
@@ -70,7 +75,7 @@ def fold_batch(
             caller; nothing was folded.
     """
     located = _locate(work, places, params)
-    return [_fold_device(item, located, places, params) for item in work]
+    return [_fold_device(item, located, places, params, levels) for item in work]
 
 
 def _locate(work: Sequence[DeviceEvents], places: PlaceIndex, params: Parameters) -> Iterator[_Located]:
@@ -97,7 +102,11 @@ def _locate(work: Sequence[DeviceEvents], places: PlaceIndex, params: Parameters
 
 
 def _fold_device(
-    item: DeviceEvents, located: Iterator[_Located], places: PlaceIndex, params: Parameters
+    item: DeviceEvents,
+    located: Iterator[_Located],
+    places: PlaceIndex,
+    params: Parameters,
+    levels: Levels,
 ) -> Folded:
     """The loop over one device's observations; takes its fixes' places from the front of ``located``."""
     worst, silence_us = params.max_accuracy_m, item.profile.silence_us(params)
@@ -121,6 +130,8 @@ def _fold_device(
                 accuracy = params.default_accuracy_m if fact.accuracy_m is None else fact.accuracy_m
                 fix = Fix(*key, fact.lon, fact.lat, accuracy)
                 _judge_fix(work, fix, fact.speed_mps, next(located))
+        elif type(fact) is Reading:
+            judge_levels(track, observation, fact, levels, out)
         elif (report := REPORTS.get(type(fact))) is not None:
             report(track, observation, fact, out)
     return Folded(track, out)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-FOLD_VERSION: Final = 3
+FOLD_VERSION: Final = 4
 """Stored with every milestone; raised whenever the same observations would fold to something else."""
 
 ENTERED: Final = "entered"
@@ -29,6 +29,7 @@ SEAL_CUT: Final = "seal_cut"
 SEAL_TAMPERED: Final = "seal_tampered"
 PASSED_GATE: Final = "passed_gate"
 HANDED_OVER: Final = "handed_over"
+LEVEL_CROSSED: Final = "level_crossed"
 
 KINDS: Final[dict[str, str]] = {
     ENTERED: "the device is in a zone; dated at the first of the fixes that confirm it",
@@ -51,6 +52,7 @@ KINDS: Final[dict[str, str]] = {
     SEAL_TAMPERED: "an e-seal says that it was tampered with",
     PASSED_GATE: "a gate reports a vehicle in a lane",
     HANDED_OVER: "one side of a handover reports it",
+    LEVEL_CROSSED: "a reading is on the other side of a level than the one before; or it is the first",
 }
 
 

@@ -27,6 +27,7 @@ from msgspec import Struct
 from devices.observation import Observation
 from tracking.domain.places import PlaceIndex
 from tracking.domain.tracks.fold import DeviceEvents, fold_batch
+from tracking.domain.tracks.levels import NONE, Levels
 from tracking.domain.tracks.milestones import Milestone
 from tracking.domain.tracks.parameters import DEFAULTS, Parameters, Profile
 from tracking.domain.tracks.silence import advance
@@ -77,6 +78,7 @@ def refold(
     until_us: int,
     snapshot_every: int,
     params: Parameters = DEFAULTS,
+    levels: Levels = NONE,
 ) -> Refolded:
     """Fold again from a snapshot until nothing more can change.
 
@@ -89,6 +91,7 @@ def refold(
         until_us: how far time has passed (the watermark); silence is told up to there.
         snapshot_every: observations between snapshots; a window over twice as long gets some of its own.
         params: thresholds.
+        levels: values of readings that matter.
     """
     track, since = start, 0
     snapshots: list[Track] = []
@@ -100,7 +103,7 @@ def refold(
             if since:
                 snapshots.append(track)
                 since = 0
-            folded = fold_batch([DeviceEvents(track, profile, chunk)], places, params)[0]
+            folded = fold_batch([DeviceEvents(track, profile, chunk)], places, params, levels)[0]
             track, since = folded.track, since + len(chunk)
             told += folded.milestones
         if window.is_head:

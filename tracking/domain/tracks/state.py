@@ -105,6 +105,7 @@ class Track(Struct, array_like=True):
         suspect: last of the fixes after an impossible jump, and ``suspect_count`` of them.
         seals: what it said last of the seals it met last, the newest at the end.
         doubt: fixes held back, because they may be in another datum.
+        values: the last of each quantity that has a level, by quantity.
     """
 
     heard: Key | None = None
@@ -120,6 +121,7 @@ class Track(Struct, array_like=True):
     suspect_count: int = 0
     seals: tuple[SealSaid, ...] = ()
     doubt: Doubt | None = None
+    values: dict[str, float] = {}
 
     @property
     def head(self) -> Key:
@@ -130,7 +132,7 @@ class Track(Struct, array_like=True):
 
     def copy(self) -> Track:
         """A track that may be changed without changing this one."""
-        return msgspec.structs.replace(self, areas=dict(self.areas))
+        return msgspec.structs.replace(self, areas=dict(self.areas), values=dict(self.values))
 
     def encode(self) -> bytes:
         """As msgpack, for a snapshot."""
