@@ -155,7 +155,8 @@ def through(yard: Yard, code: str, *, leave_out: str = "") -> None:
 
 
 def passes_gate(yard: Yard, at: str) -> None:
-    yard.hears(Gate("G-SIPE-N2", "1", Direction.OUT, plate=TRUCK), at=at, kind="gate")
+    gate = Gate("G-SIPE-N2", "1", Direction.OUT, plate=TRUCK, image="picture.jpg")
+    yard.hears(gate, at=at, kind="gate")
 
 
 @pytest.fixture
@@ -270,11 +271,12 @@ def test_kinds_of_goods_quantities_and_vehicles_are_none(yard):
 
 
 def drawn(yard: Yard, code: str, lon: float) -> None:
-    yard.areas[code] = (AreaRevision(code, "gate", False, "SIPCBZ-E", 1, EPOCH, lon=lon, lat=31.3),)
+    yard.areas[code] = (AreaRevision(code, "gate", False, "PVGCARGO", 1, EPOCH, lon=lon, lat=31.3),)
 
 
 def reads(yard: Yard, gate: str, at: str) -> None:
-    yard.hears(Gate(gate, "1", Direction.OUT, containers=["BNDU1000010"]), at=at, kind="gate")
+    fact = Gate(gate, "1", Direction.OUT, containers=["BNDU1000010"], image="picture.jpg")
+    yard.hears(fact, at=at, kind="gate")
 
 
 def test_a_container_at_two_gates_faster_than_anything_goes(yard):

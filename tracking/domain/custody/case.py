@@ -10,8 +10,10 @@ from msgspec import Struct
 
 from tracking.domain.custody.course import Stretch, course
 from tracking.domain.custody.facts import Carriage, Facts
+from tracking.domain.custody.gatehouse import book
 from tracking.domain.custody.items import Scanned, Scans, by_item, scanned
 from tracking.domain.custody.legs import Legs, fold
+from tracking.domain.custody.passages import PassBook, PassLimits
 from tracking.domain.custody.seals import Seals, worn
 
 
@@ -44,6 +46,17 @@ class Case(Struct, frozen=True, dict=True):
     def seals(self) -> Seals:
         """Which seal is on the goods, when and in which state."""
         return worn(self.facts, self.legs)
+
+    def book(self, limits: PassLimits) -> PassBook:
+        """The shipment's passes and its vehicles' passages, by what counts as a use."""
+        counts = PassLimits(limits.min_ocr_conf, limits.early_tolerance_min)
+        if counts not in self._books:
+            self._books[counts] = book(self.facts, counts)
+        return self._books[counts]
+
+    @cached_property
+    def _books(self) -> dict[PassLimits, PassBook]:
+        return {}
 
 
 def open_case(facts: Facts, until: datetime) -> Case:

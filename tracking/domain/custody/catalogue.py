@@ -73,8 +73,8 @@ def _sections(doc: str) -> dict[str, str]:
 
 
 def _parameters(rule: Rule) -> list[tuple[str, object, str]]:
-    doc = inspect.getdoc(type(rule.limits)) or ""
-    meanings = {match["name"]: _text(match["text"]) for match in _PARAMETER.finditer(doc)}
+    docs = [inspect.getdoc(kind) or "" for kind in reversed(type(rule.limits).__mro__)]
+    meanings = {match["name"]: _text(match["text"]) for doc in docs for match in _PARAMETER.finditer(doc)}
     defaults = msgspec.to_builtins(rule.limits)
     return [(name, _shown(value), meanings[name]) for name, value in defaults.items()]
 

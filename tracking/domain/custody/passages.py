@@ -13,7 +13,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from devices.observation import Gate
-from tracking.domain.custody.documents import GateOverride
+from tracking.domain.custody.documents import GateOverride, PlateConfirmed
 from tracking.domain.custody.passes import Pass
 from tracking.domain.custody.plates import Likeness, PlateLimits
 from tracking.domain.custody.told import Document, Report
@@ -114,6 +114,12 @@ class Passage(Struct, frozen=True):
         if word is None or word[0] != "open":
             return None
         return max(word[1].time, self.time)
+
+    @property
+    def looked_at(self) -> datetime | None:
+        """When an officer said which plate it has."""
+        word = next((word for word in reversed(self.words) if isinstance(word.body, PlateConfirmed)), None)
+        return None if word is None else max(word.time, self.time)
 
 
 class PassBook(Struct, frozen=True):

@@ -37,6 +37,9 @@ from tracking.domain.custody.told import Document, Report
 SAME_PASSAGE: Final = timedelta(seconds=60)
 """A vehicle read again in its lane so soon after it used its pass stands there still; ours."""
 
+OF_PASSES: Final = (GatePass, PassMoved, PlateConfirmed, GateOverride)
+"""What of all documents is read here."""
+
 AN_OFFICER_MAY_WAIVE: Final = frozenset(
     {Refusal.OTHER_VEHICLE, Refusal.DOUBTFUL_VEHICLE, Refusal.OTHER_CONTAINER}
 )
@@ -61,11 +64,11 @@ class _Folding:
         self.last_in_lane: dict[tuple[str, str], int] = {}
         self.words: dict[tuple[str, int, int], list[Document]] = {}
         papers = []
-        for document in sorted(documents, key=document_order):
+        for document in sorted((d for d in documents if isinstance(d.body, OF_PASSES)), key=document_order):
             if isinstance(document.body, PlateConfirmed | GateOverride):
                 body = document.body
                 self.words.setdefault((body.device, body.run, body.seq), []).append(document)
-            elif isinstance(document.body, GatePass | PassMoved):
+            else:
                 papers.append(document)
         self.papers = papers
         self.reports = sorted(
@@ -188,8 +191,10 @@ class _Folding:
         return 1 if has_box else 2 if likeness is Likeness.CONFUSABLE else None
 
     def _likeness(self, gate: Gate, paper: Pass, confirmed: Document | None) -> Likeness:
+        """What the camera says of the vehicle, or an officer, who is sure."""
         if confirmed is not None and isinstance(confirmed.body, PlateConfirmed):
-            return plates.compare(confirmed.body.plate, None, paper.body.vehicle, self.limits)
+            is_it = plates.normal(confirmed.body.plate) == plates.normal(paper.body.vehicle)
+            return Likeness.SAME if is_it else Likeness.DIFFERENT
         return plates.compare(gate.plate, gate.plate_confidence, paper.body.vehicle, self.limits)
 
     def _refusals(
