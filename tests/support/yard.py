@@ -99,6 +99,7 @@ class Truck:
         self.milestones: list[Milestone] = []
         self.gaps: list[Silence] = []
         self.leaving: dict[str, datetime] = {}
+        self.moving_off: datetime | None = None
         self.kind = "tracker"
         self.thing = ""
         self.samples: list[Sample] = []
@@ -148,10 +149,26 @@ class Truck:
         self.gaps.append(Silence(clock(since), clock(until)))
         return self.reports(at=until)
 
-    def stops(self, *, at: str, until: str | None = None, lon: float = 121.3, lat: float = 31.4) -> Self:
+    def stops(
+        self,
+        *,
+        at: str,
+        until: str | None = None,
+        last_still: str | None = None,
+        lon: float = 121.3,
+        lat: float = 31.4,
+    ) -> Self:
         """It stands still, known three minutes later, and moves on."""
         self._tells("stopped", None, at, lon=lon, lat=lat)
-        return self if until is None else self._tells("moved", None, until, lon=lon, lat=lat)
+        if until is None:
+            return self
+        before = {"before": [micros(clock(last_still)), 1, 0]} if last_still is not None else {}
+        return self._tells("moved", None, until, lon=lon, lat=lat, **before)
+
+    def is_moving_off(self, *, last_still: str) -> Self:
+        """Its newest fixes lie beyond its stop, too few yet to have moved."""
+        self.moving_off = clock(last_still)
+        return self
 
     def measures(self, quantity: str, value: float, *, at: str) -> Self:
         """One value of a sensor."""
@@ -205,6 +222,7 @@ class Truck:
             milestones=tuple(sorted(self.milestones, key=lambda m: (m.time, m.at, m.kind, m.area or ""))),
             gaps=tuple(self.gaps),
             leaving=dict(self.leaving),
+            moving_off=self.moving_off,
             kind=self.kind,
             thing=self.thing,
             samples=tuple(sorted(self.samples, key=lambda s: (s.time, s.quantity, s.run, s.seq))),

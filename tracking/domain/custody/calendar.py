@@ -48,3 +48,22 @@ def rolled(day: date, holidays: Collection[date], workdays: Collection[date]) ->
     while not is_working(day, holidays, workdays):
         day += DAY
     return day
+
+
+def next_night(since: datetime, from_h: int, to_h: int, zone: str) -> datetime | None:
+    """The first moment of night from a moment on: the moment itself at night; None: there is no night.
+
+    Args:
+        since: a moment.
+        from_h: local hour at which a night begins.
+        to_h: local hour at which it ends; the same hour: there is no night.
+        zone: whose hours they are.
+    """
+    if from_h == to_h:
+        return None
+    local = since.astimezone(ZoneInfo(zone))
+    length = timedelta(hours=(to_h - from_h) % 24)
+    begins = local.replace(hour=from_h, minute=0, second=0, microsecond=0) - DAY
+    while begins + length <= local:
+        begins += DAY
+    return max(since, begins.astimezone(UTC))
