@@ -22,6 +22,7 @@ from gateway.bench.cpu import tree_seconds
 from gateway.bench.instance import Instance, wait_for
 from gateway.bench.stage import set_stage
 from gateway.problem import Problem
+from tracking.store import positions, work
 from tracking.store.database import Connection, connect, queries
 
 STEP_METRIC = "bondwatch_step_seconds_total"
@@ -128,8 +129,7 @@ def _recorded(conn: Connection) -> int:
 
 
 def _waiting(conn: Connection) -> int:
-    (rows,) = conn.execute(queries("bench")["waiting_work"]).fetchone() or (0,)
-    return int(rows)
+    return work.unfinished(conn, positions.watermark(conn))
 
 
 def _counts(conn: Connection) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from devices.messages import decode_alert
 from tests.support.court import Court, tasks
 from tests.support.recording import at
 from tracking.judge.loop import drain, wait_for_news
+from tracking.store import positions, work
 from tracking.store.database import ALERTS_CHANNEL, CUSTODY_CHANNEL, connect
 
 
@@ -179,7 +180,7 @@ def test_judges_at_the_same_time_share_the_work(court: Court) -> None:
     told = [decode_alert(payload) for _, payload in court.outbox()]
     assert len({alert.id for alert in told}) == 8
     assert court.rows("select count(*) from findings where superseded_at is null") == [(8,)]
-    assert court.rows("select count(*) from work where due_at = '-infinity'") == [(0,)]
+    assert work.unfinished(court.conn, positions.watermark(court.conn)) == 0
 
 
 def test_what_holds_again_after_all_is_an_open_alert_again(court: Court) -> None:

@@ -96,6 +96,25 @@ class TestWork:
         with conn.transaction():
             assert [row.key for row in work.take(conn, None, limit=1)] == [1, 1, 1]
 
+    def test_a_change_is_owed_whatever_it_waits_for(self, conn: Connection) -> None:
+        assert work.unfinished(conn, None) == 0
+        self.add(conn, 1)
+        self.add(conn, 2, kind="refold", due=(NOON - MINUTE).isoformat())  # late, from a minute before
+        self.add(conn, 3, kind="refold", due=(NOON + MINUTE).isoformat())  # late, from a fast clock
+        self.add(conn, 4, kind="shipment")
+        with conn.transaction():
+            work.put_off(conn, [row.work_id for row in work.take(conn, None, limit=9)], NOON + MINUTE)
+        assert work.unfinished(conn, None) == 4
+        assert work.unfinished(conn, NOON) == 4
+
+    def test_a_watch_is_owed_once_its_moment_has_passed(self, conn: Connection) -> None:
+        self.add(conn, 1, kind="device_due", due=NOON.isoformat())
+        self.add(conn, 1, kind="shipment_due", due=(NOON + MINUTE).isoformat())
+        assert work.unfinished(conn, None) == 0
+        assert work.unfinished(conn, NOON - MINUTE) == 0
+        assert work.unfinished(conn, NOON) == 1
+        assert work.unfinished(conn, NOON + MINUTE) == 2
+
     def test_what_a_dead_judge_held_is_free_again(self, conn: Connection, database: str) -> None:
         self.add(conn, 1)
         dead = connect(database)

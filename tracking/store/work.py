@@ -76,3 +76,12 @@ def backlog(conn: Connection, watermark: datetime | None) -> Backlog:
     row = conn.execute(SQL["backlog"], {"watermark": watermark}).fetchone()
     assert row is not None  # an aggregate always has a row
     return Backlog._make(row)
+
+
+def unfinished(conn: Connection, watermark: datetime | None) -> int:
+    """Rows that judges still owe to what is recorded: every change, late or put off too, and every moment
+    that has passed. None: findings, alerts and outbox are what the record tells, up to the watermark.
+    """
+    row = conn.execute(SQL["unfinished"], {"watermark": watermark}).fetchone()
+    assert row is not None  # an aggregate always has a row
+    return int(row[0])

@@ -20,6 +20,3 @@ select coalesce(sum(events), 0) from batches;
 
 -- name: batch_sizes
 select percentile_disc(0.5) within group (order by events) from batches;
-
--- name: waiting_work
-select count(*) from work where due_at = '-infinity';

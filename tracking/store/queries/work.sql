@@ -28,5 +28,12 @@ select count(*), count(*) filter (where urgent)
 from work
 where due_at <= coalesce(%(watermark)s::timestamptz, '-infinity')
 
+-- name: unfinished
+-- A change is owed whatever its due_at: a re-fold carries its newest late observation there, and what failed was put
+-- off. Of the due rows those are owed that the watermark has passed; the others only stand watch.
+select count(*)
+from work
+where kind not in ('device_due', 'shipment_due') or due_at <= coalesce(%(watermark)s::timestamptz, '-infinity')
+
 -- name: put_off
 update work set due_at = %(due_at)s where work_id = any(%(work_ids)b::bigint[])
