@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from tracking.store import positions, work
 from tracking.store.database import Connection
 
 Key = tuple[str, int, int]
@@ -23,9 +24,8 @@ where f.superseded_at is null and f.state <> 'withdrawn' and f.verdict = 'findin
 group by 1
 """
 
-BUSY = """
-select (select count(*) from work where due_at = '-infinity'),
-       (select count(*) from outbox where sent_at is null),
+UNSENT = """
+select (select count(*) from outbox where sent_at is null),
        (select count(*) from rejections)
 """
 
@@ -52,11 +52,15 @@ def count(conn: Connection, published: Mapping[str, tuple[int, range]]) -> Count
 
 
 def quiet(conn: Connection) -> bool:
-    """Whether nothing waits to be judged or sent, and nothing was rejected."""
-    work, outbox, rejections = conn.execute(BUSY).fetchone() or (1, 1, 1)
+    """Whether nothing waits to be folded again, judged or sent, and nothing was rejected.
+
+    The work is counted first: what it still brings forth is in the outbox by the time that one is counted.
+    """
+    owed = work.unfinished(conn, positions.watermark(conn))
+    unsent, rejections = conn.execute(UNSENT).fetchone() or (1, 1)
     if rejections:
         raise RuntimeError(f"{rejections} rejections; the run publishes nothing that may be rejected")
-    return work == 0 and outbox == 0
+    return owed == 0 and unsent == 0
 
 
 def findings(conn: Connection) -> dict[str, int]:
