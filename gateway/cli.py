@@ -37,6 +37,7 @@ COMMANDS: Final = {
         "gateway.commands.rejections", "List, show and replay what couldn't be taken.", _USE
     ),
     "verify": Mounted("gateway.commands.verify", "Verify what is recorded and what is derived.", _USE),
+    "certificate": Mounted("gateway.commands.certificate", "A shipment's certificate, to hand out.", _USE),
     "terms": Mounted("gateway.commands.terms", "Terms of custody: templates and checks.", _USE),
     "zones": Mounted("gateway.commands.zones", "Show the zones that terms may name.", _USE),
     "corridors": Mounted("gateway.commands.corridors", "Show the routes that terms may name.", _USE),

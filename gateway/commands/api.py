@@ -14,6 +14,7 @@ from gateway.clock import open_clock
 from gateway.embedded import addresses
 from gateway.embedded.home import Home
 from gateway.settings import Settings
+from gateway.signing import signer_at_hand
 from tracking.api.access import key_hash
 from tracking.api.app import create_app, utc_now
 from tracking.console import pages
@@ -45,7 +46,9 @@ def api() -> None:
     dsn = addresses.database_dsn(settings)
     let_admin_in(settings, dsn)
     clock = open_clock(settings.clock_file)
-    application = create_app(dsn, now=lambda: moment(clock.now_us()))
+    application = create_app(
+        dsn, now=lambda: moment(clock.now_us()), signer=signer_at_hand(Home(settings.home))
+    )
     pages.mount(application)
     config = uvicorn.Config(
         application,

@@ -12,9 +12,7 @@ import signal
 import ssl
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
-from typing import Final
 
 import structlog
 import typer
@@ -26,7 +24,7 @@ from gateway.embedded import addresses
 from gateway.embedded.home import Home
 from gateway.problem import Problem
 from gateway.settings import Settings
-from tracking.domain.ledger.checkpoint import Signer
+from gateway.signing import signer
 from tracking.judge import checkpoints, loop, upkeep
 from tracking.judge.checkpoints import Checkpointer
 from tracking.judge.containing import Containing
@@ -35,9 +33,6 @@ from tracking.judge.passing import Passing
 from tracking.judge.refolding import Refolding
 from tracking.judge.relay import Broker, relay
 from tracking.store.database import Connection, connect
-
-SIGNING_KEY: Final = "log_signing_key"
-SEED_BYTES: Final = 32
 
 app = typer.Typer()
 log = structlog.get_logger()
@@ -61,7 +56,7 @@ def judge() -> None:
         return moment(clock.now_us())
 
     home = Home(settings.home).prepare()
-    checkpointer = Checkpointer(Signer(signing_seed(home)), home.checkpoints)
+    checkpointer = Checkpointer(signer(home), home.checkpoints)
     failed = run_together(
         stop,
         {
@@ -108,22 +103,6 @@ def run_together(stop: threading.Event, parts: dict[str, Callable[[], None]]) ->
         for thread in threads:
             thread.join(0.2)
     return failed
-
-
-def signing_seed(home: Home) -> bytes:
-    """The secret bytes of the key that signs the log's checkpoints.
-
-    Raises:
-        Problem: the file doesn't hold a key.
-    """
-    with suppress(ValueError):
-        seed = bytes.fromhex(home.secret(SIGNING_KEY))
-        if len(seed) == SEED_BYTES:
-            return seed
-    raise Problem(
-        f"{home.secret_file(SIGNING_KEY)} isn't a key",
-        "it must hold 32 bytes in hexadecimal; see docs/log.md",
-    )
 
 
 def broker(settings: Settings) -> Broker:

@@ -1,4 +1,4 @@
-"""``bondwatch verify``: recompute the log and derive everything again, and name what differs."""
+"""``bondwatch verify``: recompute the log and derive everything again, or check a certificate's file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from gateway.certificates import check_file, public_key
 from gateway.embedded import addresses
 from gateway.embedded.home import Home
 from gateway.problem import Problem
@@ -23,9 +24,13 @@ CORES: Final = os.cpu_count() or 1
 app = typer.Typer()
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")]
+File = Annotated[
+    Path | None,
+    typer.Argument(help="A certificate to check offline; needs --key.", show_default=False),
+]
 Keys = Annotated[
     list[str] | None,
-    typer.Option("--key", metavar="HEX", help="A public key to trust; any other signature is a difference."),
+    typer.Option("--key", metavar="KEY", help="A public key to trust (hexadecimal, or a file); no other is."),
 ]
 Kept = Annotated[
     Path | None,
@@ -38,6 +43,7 @@ Processes = Annotated[int, typer.Option(min=1, help="That share the work; defaul
 
 @app.command()
 def verify(
+    file: File = None,
     as_json: AsJson = False,
     key: Keys = None,
     checkpoints: Kept = None,
@@ -45,9 +51,15 @@ def verify(
 ) -> None:
     """Recompute the log, and derive tracks, milestones and findings again from raw events.
 
+    With a FILE: check that certificate with nothing but the file and the key; no database is opened.
+
     Reads one snapshot of the database, writes nothing, and may run beside everything else. The exit code is 1
     when something isn't what it should be; the first differences are named.
     """
+    trusted = [public_key(text) for text in key or ()]
+    if file is not None:
+        _check_file(file, trusted, as_json)
+        return
     settings = Settings.load()
     kept = checkpoints or Home(settings.home).checkpoints
     if checkpoints is not None and not checkpoints.is_dir():
@@ -60,7 +72,7 @@ def verify(
             addresses.database_dsn(settings),
             processes=processes,
             kept=kept,
-            trusted=_keys(key or []),
+            trusted=trusted,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if as_json:
@@ -71,13 +83,19 @@ def verify(
         raise typer.Exit(1)
 
 
-def _keys(texts: list[str]) -> list[bytes]:
-    try:
-        return [bytes.fromhex(text) for text in texts]
-    except ValueError:
-        raise Problem(
-            "--key must be a public key in hexadecimal", "see <home>/checkpoints/latest.json"
-        ) from None
+def _check_file(file: Path, trusted: list[bytes], as_json: bool) -> None:
+    checked = check_file(file, trusted)
+    if as_json:
+        typer.echo(msgspec.json.encode(checked).decode())
+    else:
+        for difference in checked.differences:
+            typer.echo(f"{typer.style('DIFFERS', fg='red')}  {difference}")
+        typer.echo(
+            f"{checked.shipment}: {checked.ledger_entries} ledger entries, {checked.rows} rows of the log,"
+            f" {checked.events} events, {checked.findings} findings: {len(checked.differences)} differences"
+        )
+    if not checked.ok:
+        raise typer.Exit(1)
 
 
 def _figures(report: Report) -> dict[str, object]:

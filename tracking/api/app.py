@@ -14,7 +14,20 @@ from fastapi.routing import APIRoute
 from tracking.api import problems
 from tracking.api.context import Context
 from tracking.api.live import Hub
-from tracking.api.routers import alerts, devices, health, log, parks, places, shipments, stream, terms, things
+from tracking.api.routers import (
+    alerts,
+    certificates,
+    devices,
+    health,
+    log,
+    parks,
+    places,
+    shipments,
+    stream,
+    terms,
+    things,
+)
+from tracking.domain.ledger.checkpoint import Signer
 from tracking.store import database
 
 DESCRIPTION = """
@@ -30,20 +43,27 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_app(dsn: str, *, now: Callable[[], datetime] = utc_now, pool_size: int = 8) -> FastAPI:
+def create_app(
+    dsn: str,
+    *,
+    now: Callable[[], datetime] = utc_now,
+    pool_size: int = 8,
+    signer: Signer | None = None,
+) -> FastAPI:
     """The API over a database.
 
     Args:
         dsn: of a migrated database.
         now: the clock, handed in so that a simulated one can drive everything.
         pool_size: connections at most.
+        signer: the log's key, to sign certificates with.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         hub = Hub(dsn)
         with database.pool(dsn, application="bondwatch-api", max_size=pool_size) as pool:
-            app.state.context = Context(pool=pool, now=now, hub=hub, version=app.version)
+            app.state.context = Context(pool, now, hub, app.version, signer)
             listening = asyncio.create_task(hub.run())
             try:
                 yield
@@ -62,7 +82,19 @@ def create_app(dsn: str, *, now: Callable[[], datetime] = utc_now, pool_size: in
         openapi_url="/v1/openapi.json",
     )
     problems.install(app)
-    for module in (health, parks, places, devices, shipments, terms, things, alerts, log, stream):
+    for module in (
+        health,
+        parks,
+        places,
+        devices,
+        shipments,
+        terms,
+        certificates,
+        things,
+        alerts,
+        log,
+        stream,
+    ):
         app.include_router(described(module.router), responses=problems.RESPONSES)
     return app
 

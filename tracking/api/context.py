@@ -11,6 +11,7 @@ from msgspec import Struct
 from psycopg_pool import ConnectionPool
 
 from tracking.api.live import Hub
+from tracking.domain.ledger.checkpoint import Signer
 from tracking.store.database import Connection
 
 
@@ -19,12 +20,14 @@ class Context(Struct, frozen=True):
 
     Attributes:
         now: the clock (aware UTC); recorded facts take their moments from it, never from SQL.
+        signer: the log's key, where it is at hand: certificates are signed with it.
     """
 
     pool: ConnectionPool[Connection]
     now: Callable[[], datetime]
     hub: Hub
     version: str
+    signer: Signer | None = None
 
 
 def context(request: Request) -> Context:
