@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from devices.observation import Direction, Gate, Seal, SealState
 from tests.support.yard import PVG_TO_SIP, Truck, Yard, clock, over
 from tracking.domain.custody.documents import Order, SealRecord
+from tracking.domain.custody.facts import GateWatch
 from tracking.domain.custody.rules import RULES
 from tracking.domain.custody.verdicts import Finding, Outcome
 
@@ -339,3 +341,125 @@ def test_opened_on_the_road_another_number_still_is_one(yard):
     says(yard, UNLOCKED, "09:00")
     gate(yard, "ES-9", at="11:01")
     assert of_seals(yard) == {"seal_broken_in_transit": "critical", "seal_id_changed": "critical"}
+
+
+# ---- C3 seal_missing_at_departure
+
+
+def sealed_terms(seal: str | None = "any", **rules: dict[str, Any]) -> dict[str, Any]:
+    stay, move, rest = PVG_TO_SIP["legs"]
+    return {"legs": [stay, {**move, **({"seal": seal} if seal else {})}, rest], "rules": rules}
+
+
+def needs_eseal(yard: Yard) -> None:
+    (corridor,) = yard.areas["C-PVG-SIPE"]
+    yard.areas["C-PVG-SIPE"] = (msgspec.structs.replace(corridor, properties={"requires_eseal": True}),)
+
+
+def test_a_move_under_seal_without_any_is_major_from_the_departure_on(yard):
+    truck = on_its_way(yard, sealed_terms())
+    finding = yard.finding("seal_missing_at_departure", until="08:41")
+    assert over(finding) == (clock("08:41"), None)
+    assert of_seals(yard) == {"seal_missing_at_departure": "major"}
+    truck.enters("SIPCBZ-E", at="11:00")
+    assert over(yard.finding("seal_missing_at_departure")) == (clock("08:41"), clock("11:00"))
+
+
+def test_before_the_departure_nothing_is_asked(yard):
+    yard.truck(terms=sealed_terms()).enters("PVGCARGO", at="08:00").reports(at="08:40")
+    assert of_seals(yard, until="08:41") == {}
+
+
+@pytest.mark.parametrize("seal", ["any", "ES-1"])
+def test_a_locked_seal_will_do(yard, seal):
+    on_its_way(yard, sealed_terms(seal))
+    says(yard, LOCKED, "08:30")
+    assert of_seals(yard) == {}
+
+
+def test_a_seal_that_a_gate_met_or_a_record_tells_of_will_do(yard):
+    on_its_way(yard, sealed_terms())
+    gate(yard, "BOLT-7", at="08:40")
+    assert of_seals(yard) == {}
+    other = Yard()
+    on_its_way(other, sealed_terms())
+    other.files(SealRecord("BOLT-7", iso_class="H"), at="08:40")
+    assert of_seals(other) == {}
+
+
+def test_an_open_seal_another_one_and_a_weak_one_will_not_do(yard):
+    on_its_way(yard, sealed_terms())
+    says(yard, UNLOCKED, "08:30")
+    assert of_seals(yard) == {"seal_missing_at_departure": "major"}
+    other = Yard()
+    on_its_way(other, sealed_terms("ES-1"))
+    says(other, LOCKED, "08:30", "ES-2")
+    assert of_seals(other) == {"seal_missing_at_departure": "major"}
+    weak = Yard()
+    on_its_way(weak, sealed_terms())
+    weak.files(SealRecord("TAPE-1", iso_class="I"), at="08:40")
+    finding = weak.finding("seal_missing_at_departure")
+    assert {"seal": "TAPE-1", "iso_class": "I"} in finding.verdict.evidence
+
+
+def test_sealed_after_all_it_closes(yard):
+    on_its_way(yard, sealed_terms())
+    says(yard, LOCKED, "08:55")
+    assert over(yard.finding("seal_missing_at_departure")) == (clock("08:41"), clock("08:55"))
+
+
+def test_minutes_after_the_gate_may_be_allowed(yard):
+    terms = sealed_terms(seal_missing_at_departure={"parameters": {"max_after_gate_min": 15}})
+    on_its_way(yard, terms)
+    assert yard.judged(until="08:50").next_due == clock("08:56")
+    assert of_seals(yard, until="08:55:59") == {}
+    assert over(yard.finding("seal_missing_at_departure", until="08:56")) == (clock("08:56"), None)
+    says(yard, LOCKED, "08:56")
+    assert of_seals(yard) == {}
+
+
+def test_terms_that_want_none_ask_for_none_unless_the_corridor_does(yard):
+    for seal in (None, "none"):
+        other = Yard()
+        on_its_way(other, sealed_terms(seal))
+        assert of_seals(other) == {}
+    needs_eseal(yard)
+    on_its_way(yard, sealed_terms(None))
+    gate(yard, "BOLT-7", at="08:40")  # it doesn't speak
+    assert of_seals(yard) == {"seal_missing_at_departure": "major"}
+    says(yard, LOCKED, "08:41")
+    assert of_seals(yard) == {}
+
+
+def test_a_seal_that_has_not_spoken_leaves_it_undetermined(yard):
+    on_its_way(yard, sealed_terms())
+    yard.truck("ES-1", role="seal", kind="seal")
+    assert of_seals(yard) == {"seal_missing_at_departure": "undetermined"}
+    says(yard, LOCKED, "08:30")  # late
+    assert of_seals(yard) == {}
+
+
+def test_numbers_missing_since_its_last_word_leave_it_undetermined(yard):
+    on_its_way(yard, sealed_terms())
+    seal = yard.truck("ES-1", role="seal", kind="seal").lost_numbers(after="08:10", before="08:20")
+    says(yard, UNLOCKED, "08:05")
+    assert of_seals(yard) == {"seal_missing_at_departure": "undetermined"}
+    says(yard, UNLOCKED, "08:30")
+    assert of_seals(yard) == {"seal_missing_at_departure": "major"}
+    assert seal.missing
+
+
+def test_a_gate_that_was_offline_leaves_it_undetermined(yard):
+    on_its_way(yard, sealed_terms())
+    yard.gates.append(GateWatch("G-PVG-N1", "PVGCARGO", "SIP/G-PVG-N1", 60, clock("08:20"), ()))
+    finding = yard.finding("seal_missing_at_departure")
+    assert finding.verdict.outcome is Outcome.UNDETERMINED
+    assert finding.verdict.evidence[-1]["gate_offline"] == "G-PVG-N1"
+    yard.gates[0] = msgspec.structs.replace(yard.gates[0], last_heard=clock("09:00"))
+    assert of_seals(yard) == {"seal_missing_at_departure": "major"}
+
+
+def test_new_terms_on_the_way_are_no_departure(yard):
+    on_its_way(yard, sealed_terms(None)).reports(at="10:00")
+    yard.holds("S-1", sealed_terms(), since="09:30")
+    assert of_seals(yard) == {}
