@@ -48,7 +48,7 @@ class Held(Struct, frozen=True):
     @property
     def profile_name(self) -> str:
         """The profile that the terms name, else the one that the range tells of."""
-        return self.limit.profile or likely(self.limit.low, self.limit.high)
+        return profile_name(self.limit)
 
     @property
     def profile(self) -> Profile:
@@ -59,6 +59,11 @@ class Held(Struct, frozen=True):
     def is_transport(self) -> bool:
         """Under way, or between a way and the next place: not yet in storage."""
         return isinstance(self.leg, MoveLeg)
+
+
+def profile_name(limit: Limit) -> str:
+    """The profile that a limit names, else the one that its range tells of."""
+    return limit.profile or likely(limit.low, limit.high)
 
 
 def held(case: Case, quantity: str = TEMPERATURE) -> tuple[Held, ...]:

@@ -11,13 +11,14 @@ from msgspec import Meta, Struct
 
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.excursions import Band
-from tracking.domain.custody.held import TEMPERATURE, Held, held
+from tracking.domain.custody.held import TEMPERATURE, Held, held, profile_name
 from tracking.domain.custody.intervals import earlier, overlap
 from tracking.domain.custody.outside import Excursion, awaited, cited, clusters, found_in, verdict_of
-from tracking.domain.custody.profiles import range_of
+from tracking.domain.custody.profiles import PROFILES, range_of
 from tracking.domain.custody.rules.cold_doors import explained_by
 from tracking.domain.custody.rules.registry import rule
 from tracking.domain.custody.sensors import DEFROST, series, spells
+from tracking.domain.custody.terms import Limit
 from tracking.domain.custody.verdicts import Outcome, Severity, Verdict
 
 Positive = Annotated[float, Meta(ge=0)]
@@ -54,9 +55,9 @@ class ExcursionLimits(Struct, frozen=True):
     unmeasured_min: Positive = 60
 
 
-def band_of(hold: Held, limits: ExcursionLimits) -> Band:
-    """The band of a leg: what the leg says, else the rule's parameters, else the profile."""
-    limit, profile = hold.limit, hold.profile
+def band_of(limit: Limit, limits: ExcursionLimits) -> Band:
+    """The band of a leg: what its limit says, else the rule's parameters, else the profile."""
+    profile = PROFILES[profile_name(limit)]
     usual_low, usual_high = range_of(None, None, limit.profile)
     return Band(
         low=_first(limit.low, limits.low, usual_low),
@@ -150,7 +151,7 @@ def temperatures(
         for one in series(case.facts, DEFROST)
         for during, _ in spells(one, when=True)
     ]
-    bands = [(hold, band_of(hold, limits)) for hold in holds]
+    bands = [(hold, band_of(hold.limit, limits)) for hold in holds]
     for one in found_in(case, TEMPERATURE, bands, limits.spike_c, limits.spike_s, until):
         window = (one.run.begins, one.run.opens)
         is_defrost = any(

@@ -11,10 +11,10 @@ from msgspec import Meta, Struct
 
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.excursions import Band
-from tracking.domain.custody.held import HUMIDITY, Held, held
+from tracking.domain.custody.held import HUMIDITY, held
 from tracking.domain.custody.outside import Excursion, awaited, cited, clusters, found_in, verdict_of
 from tracking.domain.custody.rules.registry import rule
-from tracking.domain.custody.terms import StayLeg
+from tracking.domain.custody.terms import Limit, StayLeg
 from tracking.domain.custody.verdicts import Severity, Verdict
 
 Positive = Annotated[float, Meta(ge=0)]
@@ -40,9 +40,8 @@ class HumidityLimits(Struct, frozen=True):
     spike_s: Positive = 300
 
 
-def humidity_band(hold: Held, limits: HumidityLimits) -> Band:
-    """The band of humidity: the leg's where it sets one, else that of stores for medicine."""
-    limit = hold.leg.limits.get(HUMIDITY)
+def humidity_band(limit: Limit | None, limits: HumidityLimits) -> Band:
+    """The band of humidity: the leg's limit where it sets one, else that of stores for medicine."""
     low, high, delay = limits.low, limits.high, limits.delay_min
     if limit is not None:
         low, high = limit.low, limit.high
@@ -106,5 +105,5 @@ def _humid(case: Case, limits: HumidityLimits, until: datetime | None) -> Iterat
         if HUMIDITY not in hold.leg.limits and hold.profile.is_medicine and isinstance(hold.leg, StayLeg)
     ]
     holds = sorted([*dry, *held(case, HUMIDITY)], key=lambda hold: hold.begins)
-    bands = [(hold, humidity_band(hold, limits)) for hold in holds]
+    bands = [(hold, humidity_band(hold.leg.limits.get(HUMIDITY), limits)) for hold in holds]
     return found_in(case, HUMIDITY, bands, limits.spike_pct, limits.spike_s, until)
