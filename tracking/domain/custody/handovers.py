@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from devices.observation import Gate, Handover, Role, Scan, Seal, SealState
@@ -23,6 +24,7 @@ from tracking.domain.things.subject import subject
 CONFIRM_WITHIN: Final = timedelta(minutes=60)
 """For so long the other side may wait with its word."""
 
+BOTH: Final = 2
 TOLERATED_SHARE: Final = 1e-9
 """Quantities that differ by less of each other are one number, written in two ways."""
 
@@ -37,6 +39,7 @@ class Handing(Struct, frozen=True):
         differs: on what the sides disagree: ``parties``, ``seals``, ``quantity``.
         bad_signatures: words whose signature isn't their device's.
         compared: scans and readings in which they differ.
+        met: the seals that each side met, and the quantities that it scanned.
     """
 
     thing: str
@@ -45,6 +48,7 @@ class Handing(Struct, frozen=True):
     differs: tuple[str, ...] = ()
     bad_signatures: tuple[Report, ...] = ()
     compared: tuple[Report, ...] = ()
+    met: tuple[Report, ...] = ()
 
     @property
     def words(self) -> tuple[Report, ...]:
@@ -60,7 +64,7 @@ class Handing(Struct, frozen=True):
     @property
     def ends(self) -> datetime | None:
         """The second word; None while one side is missing."""
-        return self.words[1].time if len(self.words) == 2 else None
+        return self.words[1].time if len(self.words) == BOTH else None
 
     @property
     def is_sound(self) -> bool:
@@ -137,19 +141,23 @@ def _compared(handing: Handing, facts: Facts, around: Sequence[Report], within: 
     """With all on which the sides disagree."""
     bad = tuple(word for word in handing.words if check(word, facts.keys) is Signed.WRONG)
     giver, taker = handing.giver, handing.taker
+    seals = {word.order: _seals(around, word, within) for word in handing.words}
+    amounts = {word.order: _amount(around, word, within) for word in handing.words}
+    counted = [amount for amount in amounts.values() if amount is not None]
+    met = {r.order: r for side in seals.values() for r in side.values()} | {r.order: r for r, _ in counted}
+    found = Handing(handing.thing, giver, taker, (), bad, (), tuple(met[order] for order in sorted(met)))
     if giver is None or taker is None:
-        return Handing(handing.thing, giver, taker, (), bad)
+        return found
     differs = [] if _agree(giver, taker) else ["parties"]
     compared: list[Report] = []
-    seals = [_seals(around, word, within) for word in (giver, taker)]
-    if seals[0] and seals[1] and seals[0].keys() != seals[1].keys():
+    given, taken = seals[giver.order], seals[taker.order]
+    if given and taken and given.keys() != taken.keys():
         differs.append("seals")
-        compared += [*seals[0].values(), *seals[1].values()]
-    amounts = [_amount(around, word, within) for word in (giver, taker)]
-    if amounts[0] is not None and amounts[1] is not None and _are_other(amounts[0][1], amounts[1][1]):
+        compared += [*given.values(), *taken.values()]
+    if len(counted) == BOTH and _are_other(counted[0][1], counted[1][1]):
         differs.append("quantity")
-        compared += [amounts[0][0], amounts[1][0]]
-    return Handing(handing.thing, giver, taker, tuple(differs), bad, tuple(compared))
+        compared += [report for report, _ in counted]
+    return msgspec.structs.replace(found, differs=tuple(differs), compared=tuple(compared))
 
 
 def _near(around: Sequence[Report], word: Report, within: timedelta) -> Iterator[Report]:
