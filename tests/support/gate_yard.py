@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from devices.observation import Direction, Gate, micros
-from tests.support.yard import EPOCH, Yard, clock
+from tests.support.yard import EPOCH, PVG_TO_SIP, Yard, clock
 from tracking.domain.custody.case import open_case
 from tracking.domain.custody.documents import (
     GateOverride,
@@ -24,7 +24,9 @@ from tracking.domain.custody.documents import (
 )
 from tracking.domain.custody.facts import AreaRevision, GateWatch, Milestone
 from tracking.domain.custody.passages import PassBook, PassLimits
+from tracking.domain.custody.rules import RULES
 from tracking.domain.custody.told import Document, Report
+from tracking.domain.custody.verdicts import Outcome
 
 GATES: tuple[tuple[str, str, str, str, float, float], ...] = (
     ("G-SIPE-N1", "SIPCBZ-E", "in", "normal", 120.8120, 31.3460),
@@ -35,6 +37,11 @@ GATES: tuple[tuple[str, str, str, str, float, float], ...] = (
     ("G-PVG-N1", "PVGCARGO", "both", "normal", 121.7863, 31.1642),
 )
 """Code, zone, direction, lane, longitude and latitude."""
+
+AT_GATES = frozenset(
+    rule.code for rule in RULES.values() if rule.number[0] == "B" or rule.number in {"A5", "A6", "A7"}
+)
+"""The rules about gates and passes."""
 
 
 class GateYard(Yard):
@@ -125,6 +132,17 @@ class GateYard(Yard):
         for code, of, *_ in GATES:
             if of == zone:
                 self.watches(code, last_heard=last_heard)
+
+    def expect_at_gates(self, shipment: str = "S-1", *, until: str = "23:00", **expected: str) -> None:
+        """The whole set of what the rules about gates and passes say, as ``expect_findings`` has it."""
+        if shipment not in self.terms:
+            self.holds(shipment, PVG_TO_SIP, since="06:00")
+        found = [f.verdict for f in self.findings(shipment, until=until) if f.verdict.rule in AT_GATES]
+        said = {
+            v.rule: "undetermined" if v.outcome is Outcome.UNDETERMINED else v.severity.value for v in found
+        }
+        assert said == expected
+        assert len(found) == len(said), "a rule speaks more than once"
 
     def book(self, shipment: str = "S-1", limits: PassLimits | None = None) -> PassBook:
         """The passes and passages."""
