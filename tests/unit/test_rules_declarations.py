@@ -174,6 +174,22 @@ def test_the_warning_is_the_terms_to_set(yard):
     assert over(yard.finding(RULE, until="+20 00:00"))[0] == clock("+3 16:00")
 
 
+def test_the_days_and_whose_they_are_are_parameters(yard):
+    enters_first(yard, limit_days=5, warn_days=2, holiday_roll=False, time_zone="UTC")
+    yard.expect_findings(until="+0 23:59:59")
+    yard.expect_findings(until="+1 00:00", **{RULE: "minor"})
+    yard.expect_findings(until="+5 00:00", **{RULE: "major"})
+
+
+def test_day_five_is_a_saturday_and_moves_unless_it_is_worked(yard):
+    enters_first(yard, limit_days=5, warn_days=2)
+    yard.expect_findings(until="+6 15:59:59", **{RULE: "minor"})
+    yard.expect_findings(until="+6 16:00", **{RULE: "major"})
+    worked = {"limit_days": 5, "warn_days": 2, "workdays": ["2026-03-14"]}
+    yard.holds("S-1", {**PVG_TO_SIP, "rules": {RULE: {"parameters": worked}}}, since="-1 00:00")
+    yard.expect_findings(until="+4 16:00", **{RULE: "major"})
+
+
 def test_weekends_are_days_off_unless_worked() -> None:
     saturday, monday = date(2026, 3, 21), date(2026, 3, 23)
     assert rolled(saturday, (), ()) == monday

@@ -244,6 +244,12 @@ def test_a_count_grows_too_old(yard):
     assert over(found) == (clock("+30 10:00"), clock("+31 10:00"))
 
 
+def test_for_how_long_a_count_speaks_is_a_parameter(yard):
+    parameters(yard, "stock_mismatch", count_age_d=1)
+    counts(yard, 10, 10, "10:00")
+    yard.expect_findings(until="+1 10:00", stock_mismatch="undetermined")
+
+
 def test_goods_that_have_set_out_need_no_count() -> None:
     yard = Yard()
     truck = yard.truck(terms=PVG_TO_SIP).enters("PVGCARGO", at="07:00").returns("C-PVG-SIPE", at="07:10")
