@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Final, TypeAlias
 
 from msgspec import Struct
 
 from devices.observation import moment
 from tracking.domain.custody.case import Case
-from tracking.domain.custody.course import Stretch, steps
+from tracking.domain.custody.course import Stretch
 from tracking.domain.custody.facts import Carriage, Milestone, MissingNumbers
+from tracking.domain.custody.grounds import Areas, presence
 from tracking.domain.custody.intervals import Interval, earlier, overlap, without
 from tracking.domain.custody.visits import UNHEARD
 
-Areas: TypeAlias = frozenset[str]
 Place: TypeAlias = str | None
 """What a piece of a stop counts for: a zone that limits it, ``OPEN`` outside of all; None: no limit."""
 
@@ -127,7 +127,7 @@ def pieces(
         return found
     courses = [
         (shared, place(areas, shared[0]))
-        for time, areas in _course(case)
+        for time, areas in presence(case)
         if (shared := overlap(time, counted)) is not None
     ]
     for at, group in groupby(courses, key=lambda part: part[1]):
@@ -150,15 +150,6 @@ def _stop(stretch: Stretch, stopped: Milestone, moved: Milestone | None) -> Iter
         yield Stop(carriage, during, (stopped, moved), moment(before[0]) if before else moved.time)
     else:
         yield Stop(carriage, during, (stopped,), during[1])
-
-
-def _course(case: Case) -> list[tuple[Interval, Areas]]:
-    """Which areas the goods were in, when."""
-    told = list(steps(case.stretches))
-    found: list[tuple[Interval, Areas]] = [
-        ((one.time, following.time), one.areas) for one, following in pairwise(told)
-    ]
-    return [*found, ((told[-1].time, None), told[-1].areas)] if told else found
 
 
 def _span(gap: MissingNumbers) -> Interval:

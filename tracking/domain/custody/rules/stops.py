@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -14,13 +13,13 @@ from devices.observation import SealState
 from tracking.domain.custody.calendar import ZoneName, known_zone, next_night
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.facts import Facts
+from tracking.domain.custody.grounds import Areas, belongs, move_leg, moves
 from tracking.domain.custody.intervals import Interval
 from tracking.domain.custody.legs import Span, corridor_of
 from tracking.domain.custody.rules.registry import rule
 from tracking.domain.custody.seals import cite_source
 from tracking.domain.custody.sensors import DOOR, series
-from tracking.domain.custody.stops import OPEN, Areas, Piece, Place, ends_first, pieces, stops
-from tracking.domain.custody.terms import MoveLeg
+from tracking.domain.custody.stops import OPEN, Piece, Place, ends_first, pieces, stops
 from tracking.domain.custody.verdicts import Evidence, Outcome, Severity, Verdict, cite, cite_sample
 
 RAIL: Final = "rail"
@@ -99,10 +98,9 @@ class _Counted(Struct, frozen=True):
         return [begins + timedelta(minutes=limits.major_min), *([] if night is None else [night])]
 
     def _limit(self, span: Span) -> timedelta:
-        assert isinstance(span.leg, MoveLeg)
         place = self.piece.place
         if place == OPEN:
-            own_s = span.leg.max_stop_s
+            own_s = move_leg(span).max_stop_s
             return timedelta(seconds=own_s if own_s is not None else self.limits.max_stop_min * 60)
         assert place is not None
         area = self.facts.area_at(place, self.piece.during[0])
@@ -228,9 +226,8 @@ def _verdict(
 def _counted(case: Case, limits: StopLimits) -> Iterator[_Counted]:
     """The pieces of stops that some leg limits."""
     standing = list(stops(case))
-    for _, group in groupby(case.legs.spans, key=lambda span: span.index):
-        spans = tuple(span for span in group if isinstance(span.leg, MoveLeg))
-        if not spans or _corridor(case.facts, spans[0]).get("mode") == RAIL:
+    for spans in moves(case):
+        if _corridor(case.facts, spans[0]).get("mode") == RAIL:
             continue
         for stop in standing:
             for piece in pieces(case, stop, (spans[0].begins, spans[-1].ends), _places(case, spans, limits)):
@@ -240,19 +237,13 @@ def _counted(case: Case, limits: StopLimits) -> Iterator[_Counted]:
 
 def _places(case: Case, spans: tuple[Span, ...], limits: StopLimits) -> Callable[[Areas, datetime], Place]:
     """What being in some areas counts for, on this leg."""
-    leg = spans[0].leg
-    assert isinstance(leg, MoveLeg)
-    facts = case.facts
+    leg, facts = move_leg(spans[0]), case.facts
     named = {*leg.from_zones, *leg.to_zones}
     listed = {*limits.allowed_stops, *(_corridor(facts, spans[0]).get("allowed_stops") or ())}
 
     def place(areas: Areas, at: datetime) -> Place:
         kinds = {code: area.kind for code in sorted(areas) if (area := facts.area_at(code, at)) is not None}
-        about = {code: {code, *facts.around(code, at)} for code in kinds}
-        own = {outer for code in named for outer in facts.around(code, at)} | named
-        if any(
-            kinds[code] in limits.inspection_kinds or about[code] & named or code in own for code in kinds
-        ):
+        if any(kinds[c] in limits.inspection_kinds or belongs(facts, c, named, at) for c in kinds):
             return None
         return next((c for c in kinds if c in listed or kinds[c] in limits.rest_kinds), OPEN)
 
