@@ -35,7 +35,7 @@ def fold(load: Load, tools: Tools) -> None:
             events.append(DeviceEvents(heard.state.track, heard.device.profile, fresh))
     if not events:
         return
-    folds = fold_batch(events, load.reference.places, tools.parameters)
+    folds = fold_batch(events, load.reference.places, tools.parameters, load.reference.levels)
     for heard, item, folded in zip(folding, events, folds, strict=True):
         _take(load, tools, heard, folded, len(item.observations))
 

@@ -14,9 +14,11 @@ from msgspec import Struct
 from devices.observation import Datum, micros
 from devices.topics import EVENTS, ROOT
 from tracking.domain.places import PlaceIndex
-from tracking.domain.tracks import Profile
+from tracking.domain.tracks import Levels, Profile
+from tracking.domain.tracks.levels import NONE
 from tracking.store import record, registry
 from tracking.store.database import Connection
+from tracking.store.levels import all_levels
 
 
 class Device(Struct, frozen=True, gc=False):
@@ -38,11 +40,12 @@ class Device(Struct, frozen=True, gc=False):
 
 
 class Reference(Struct, frozen=True):
-    """Devices by the topic of their events, and places, at one revision."""
+    """Devices by the topic of their events, places, and levels of readings, at one revision."""
 
     revision: int
     devices: Mapping[str, Device]
     places: PlaceIndex
+    levels: Levels = NONE
 
 
 def read_reference(conn: Connection) -> Reference:
@@ -53,7 +56,8 @@ def read_reference(conn: Connection) -> Reference:
         # The names are good, the table has checked them: there may be a hundred thousand to put into topics.
         devices = {f"{ROOT}/{row.name}/{EVENTS}": _device(row, profiles) for row in record.devices(conn)}
         areas = registry.all_areas(conn)
-    return Reference(revision, devices, PlaceIndex(areas, revision))
+        levels = all_levels(conn)
+    return Reference(revision, devices, PlaceIndex(areas, revision), levels)
 
 
 def _device(row: record.DeviceRow, profiles: dict[int, Profile]) -> Device:

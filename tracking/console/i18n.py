@@ -118,6 +118,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "milestone_seal_tampered": ("seal tampered", "关锁异常"),
     "milestone_passed_gate": ("passed gate", "过卡"),
     "milestone_handed_over": ("handed over", "交接"),
+    "milestone_level_crossed": ("crossed a level", "越过阈值"),
     "figure_area": ("area", "区域"),
     "figure_device": ("device", "设备"),
     "figure_missing": ("missing", "缺少"),

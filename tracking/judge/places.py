@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from tracking.domain.custody.facts import AreaRevision
 from tracking.domain.places import PlaceIndex
-from tracking.store import judging, registry
+from tracking.domain.tracks import Levels
+from tracking.store import judging, levels, registry
 from tracking.store.database import Connection
 
 
@@ -59,6 +60,21 @@ class Places:
         if self._index is None or self._index.revision != revision:
             self._index = PlaceIndex(registry.all_areas(conn), revision)
         return self._index
+
+
+class LevelTable:
+    """The levels of readings, kept until the reference data change. One a thread; ask as of ``Places``."""
+
+    def __init__(self) -> None:
+        self._revision: int | None = None
+        self._levels = Levels()
+
+    def current(self, conn: Connection) -> Levels:
+        """The levels of the newest revision."""
+        revision = judging.reference_revision(conn)
+        if revision != self._revision:
+            self._levels, self._revision = levels.all_levels(conn), revision
+        return self._levels
 
 
 def replan_after_place_change(conn: Connection, changed_from: datetime) -> int:

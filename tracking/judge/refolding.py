@@ -32,7 +32,7 @@ from tracking.domain.tracks import (
     refold,
 )
 from tracking.judge import measures, passing
-from tracking.judge.places import Places
+from tracking.judge.places import LevelTable, Places
 from tracking.store import history, judging, observations, record, work
 from tracking.store.database import Connection
 from tracking.store.judging import ProfileRow
@@ -59,6 +59,7 @@ class Refolding:
 
     def __init__(self, params: Parameters = DEFAULTS, snapshot_every: int = SNAPSHOT_EVERY) -> None:
         self._places = Places()
+        self._levels = LevelTable()
         self._params = params
         self._snapshot_every = snapshot_every
 
@@ -76,6 +77,7 @@ class Refolding:
         if stored is None:
             return
         index = self._places.current(conn)  # after the lock: an edit from here on folds again after us
+        levels = self._levels.current(conn)
         state = DeviceState.decode(stored)
         profile = Profile(device.expected_every_s)
         changed_from = min(row.changed_from for row in taken)
@@ -90,8 +92,11 @@ class Refolding:
             until_us=micros(watermark) if watermark is not None else state.track.head[0],
             snapshot_every=self._snapshot_every,
             params=self._params,
+            levels=levels,
         )
         changed = [(device_id, past.times_us[identity]) for identity in outcome.supersede]
+        if state.track.values:  # rules read the values themselves, also those that cross no level
+            changed.append((device_id, micros(changed_from)))
         passing.leave_judging(conn, changed)
         _write(conn, device_id, state, profile, outcome, now, self._params)
 

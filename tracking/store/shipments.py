@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from psycopg.types.json import Jsonb
 
+from tracking.store import levels
 from tracking.store.database import Connection
 from tracking.store.registry import SQL, add_work, one, park_id, thing
 
@@ -76,4 +77,5 @@ def create(
             },
         )
         add_work(conn, "shipment", shipment_id, valid_from)
+        levels.add(conn, terms, valid_from=valid_from, recorded_at=recorded_at, recorded_by=recorded_by)
     return "created"

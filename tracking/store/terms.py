@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from devices.identifiers import parse_thing
 from tracking.domain.custody.checks import Place
+from tracking.store import levels
 from tracking.store.database import Connection, queries
 from tracking.store.registry import SQL as REGISTRY
 from tracking.store.registry import Row, Unknown, add_work
@@ -85,6 +86,13 @@ def revise(
         }
         conn.execute(REGISTRY["add_terms"], {**row, "shipment_id": shipment_id, "body": Jsonb(body)})
         add_work(conn, "shipment", shipment_id, row["valid_from"])
+        levels.add(
+            conn,
+            body,
+            valid_from=valid_from or recorded_at,
+            recorded_at=recorded_at,
+            recorded_by=recorded_by,
+        )
         return Revised(row, is_new=True)
 
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 from tracking.domain.custody.facts import Sample
 from tracking.domain.custody.intervals import Interval
 
-_FLOAT_ERROR: Final = 1e-9
+FLOAT_ERROR: Final = 1e-9
 """Limits and their tolerances are decimals; their sums in binary are not quite."""
 
 
@@ -46,11 +46,11 @@ class Band(Struct, frozen=True):
 
     def is_out(self, value: float) -> bool:
         """Outside, and not for the sensor's error."""
-        return self.beyond(value) > self.error + _FLOAT_ERROR
+        return self.beyond(value) > self.error + FLOAT_ERROR
 
     def is_back(self, value: float) -> bool:
         """Safely inside."""
-        return self.beyond(value) <= -self.hysteresis + _FLOAT_ERROR
+        return self.beyond(value) <= -self.hysteresis + FLOAT_ERROR
 
 
 class Piece(Struct, frozen=True):

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from tracking.exchange.verify import batches, chain, custody, leaves, things, tracks
 from tracking.exchange.verify.report import Part, Report
-from tracking.judge.places import Areas, Places
+from tracking.judge.places import Areas, LevelTable, Places
 from tracking.store import judging, positions, verify
 from tracking.store.database import Connection
 
@@ -91,6 +91,7 @@ def _jobs(conn: Connection, report: Report, kept: chain.Kept, trusted: tuple[byt
     return [
         _batches,
         _leaves,
+        _levels,
         partial(_chain, kept, trusted),
         *(partial(_tracks, part) for part in _parts(devices, DEVICES)),
         *(partial(_things, part) for part in _parts(contained, THINGS)),
@@ -118,6 +119,11 @@ def _leaves(dsn: str, snapshot: str) -> Part:
         return leaves.check(conn)
 
 
+def _levels(dsn: str, snapshot: str) -> Part:
+    with verify.reading(dsn, snapshot) as conn:
+        return tracks.check_levels(conn)
+
+
 def _chain(kept: chain.Kept, trusted: tuple[bytes, ...], dsn: str, snapshot: str) -> Part:
     with verify.reading(dsn, snapshot) as conn:
         return chain.check(conn, kept=kept, trusted=trusted)
@@ -131,9 +137,10 @@ def _batches(dsn: str, snapshot: str) -> Part:
 def _tracks(device_ids: tuple[int, ...], dsn: str, snapshot: str) -> Part:
     report = Report()
     with verify.reading(dsn, snapshot) as conn:
-        places, watermark = Places().current(conn), positions.watermark(conn)
+        places, levels = Places().current(conn), LevelTable().current(conn)
+        watermark = positions.watermark(conn)
         for device in judging.device_profiles(conn, device_ids):
-            report.take([tracks.check_device(conn, device, places, watermark)])
+            report.take([tracks.check_device(conn, device, places, levels, watermark)])
     return report
 
 

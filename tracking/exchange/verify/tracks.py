@@ -24,6 +24,7 @@ from tracking.domain.tracks import (
     DeviceEvents,
     DeviceState,
     Key,
+    Levels,
     Milestone,
     Profile,
     Track,
@@ -33,6 +34,7 @@ from tracking.domain.tracks.refold import difference
 from tracking.domain.tracks.silence import advance
 from tracking.exchange.verify.beside import Beside, Row
 from tracking.exchange.verify.report import Part
+from tracking.store import levels as levels_store
 from tracking.store import verify
 from tracking.store.database import Connection
 from tracking.store.judging import ProfileRow
@@ -42,8 +44,19 @@ CHUNK: Final = 2000
 """Observations folded at a time."""
 
 
+def check_levels(conn: Connection) -> Part:
+    """Whether the levels by which tracks were folded are those that the terms need."""
+    part = Part()
+    held, needed = set(levels_store.added(conn)), set(levels_store.derived(conn))
+    for level in sorted(held ^ needed):
+        since = moment(level.since_us).isoformat()
+        says = "is missing" if level in needed else "isn't in any terms"
+        part.differs("levels", f"{level.quantity} {level.value:g} since {since}", says)
+    return part
+
+
 def check_device(
-    conn: Connection, device: ProfileRow, places: PlaceIndex, watermark: datetime | None
+    conn: Connection, device: ProfileRow, places: PlaceIndex, levels: Levels, watermark: datetime | None
 ) -> Part:
     """Derive one device again."""
     part = Part()
@@ -53,7 +66,7 @@ def check_device(
         return part
     stored = verify.rows(conn, "state", device_id=device.device_id)
     derived = _Derived(conn, device, part)
-    track, told = derived.fold(places)
+    track, told = derived.fold(places, levels)
     if not stored:
         if track.heard is not None:
             part.differs("device_tracks", device.name, "is missing")
@@ -88,7 +101,7 @@ class _Derived:
         self._part = part
         self.profile = Profile(device.expected_every_s)
 
-    def fold(self, places: PlaceIndex) -> tuple[Track, list[Milestone]]:
+    def fold(self, places: PlaceIndex, levels: Levels) -> tuple[Track, list[Milestone]]:
         """The state of the head and all milestones, from the first observation on."""
         snapshots: dict[Key, bytes] = {
             (micros(time), run, seq): state
@@ -102,7 +115,7 @@ class _Derived:
 
         def fold_chunk() -> None:
             nonlocal track
-            (folded,) = fold_batch([DeviceEvents(track, self.profile, chunk)], places, DEFAULTS)
+            (folded,) = fold_batch([DeviceEvents(track, self.profile, chunk)], places, DEFAULTS, levels)
             track = folded.track
             told.extend(folded.milestones)
             chunk.clear()

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from tracking.domain.custody.case import Case
-from tracking.domain.custody.excursions import Band
+from tracking.domain.custody.excursions import FLOAT_ERROR, Band
 from tracking.domain.custody.held import TEMPERATURE, Held, held, profile_name
 from tracking.domain.custody.intervals import earlier, overlap
 from tracking.domain.custody.outside import Excursion, awaited, cited, clusters, found_in, verdict_of
@@ -174,7 +174,7 @@ def _grade(one: Excursion, limits: ExcursionLimits, until: datetime) -> Severity
             return Severity.CRITICAL
     lasted = (earlier(run.ends, until) or until) - run.begins
     is_long = lasted >= timedelta(minutes=limits.major_min)
-    is_far = run.band.beyond(peak) > limits.major_c and not profile.is_medicine
+    is_far = run.band.beyond(peak) > limits.major_c + FLOAT_ERROR and not profile.is_medicine
     return Severity.MAJOR if is_long or is_far else Severity.MINOR
 
 
