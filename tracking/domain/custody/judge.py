@@ -21,6 +21,8 @@ from tracking.domain.custody.overrides import Reign, reigns
 from tracking.domain.custody.overrides import verdicts as verdicts_of
 from tracking.domain.custody.rules import RULES, RULES_VERSION, Rule
 from tracking.domain.custody.rules.device import GapWindow, SilenceLimits, gap_windows
+from tracking.domain.custody.rules.seal_devices import SealSilenceLimits, seal_gap_windows
+from tracking.domain.custody.rules.swap import SwapLimits
 from tracking.domain.custody.verdicts import Finding, Outcome, Verdict, finding_id
 
 DEFAULTS: Final[Mapping[str, Struct]] = {code: rule.limits for code, rule in RULES.items()}
@@ -87,7 +89,7 @@ def windows(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DE
 
 def _windows(case: Case, reign: Reign) -> Iterator[GapWindow]:
     """What a reign asks to be measured; a silence that reaches into it may have begun before."""
-    for window in gap_windows(case, _silence(reign.parameters)):
+    for window in [*gap_windows(case, _silence(reign.parameters)), *_of_seals(case, reign.parameters)]:
         ends = earlier(window.ends, reign.during[1])
         if ends is None or window.begins < ends:
             yield msgspec.structs.replace(window, ends=ends)
@@ -128,6 +130,13 @@ def _doubted(verdict: Verdict, rule: Rule, case: Case) -> Verdict:
         if stretch.begins <= opened_at and (stretch.ends is None or opened_at < stretch.ends)
     )
     return msgspec.structs.replace(verdict, outcome=Outcome.UNDETERMINED) if aboard else verdict
+
+
+def _of_seals(case: Case, parameters: Mapping[str, Struct]) -> list[GapWindow]:
+    limits, swap = parameters["seal_silent"], parameters["swap_suspected"]
+    assert isinstance(limits, SealSilenceLimits)
+    assert isinstance(swap, SwapLimits)
+    return seal_gap_windows(case, limits, swap.silence_min * 60)
 
 
 def _within(verdict: Verdict, closed_at: datetime | None) -> Verdict | None:
