@@ -165,6 +165,22 @@ class Truck:
         before = {"before": [micros(clock(last_still)), 1, 0]} if last_still is not None else {}
         return self._tells("moved", None, until, lon=lon, lat=lat, **before)
 
+    def jumps(
+        self, *, at: str, settled: str | None = None, metres: float = 9000.0, kmh: float | None = 1080.0
+    ) -> Self:
+        """A fix where it can't have come; it is back, or believed, at the second moment."""
+        self._tells("jumped", None, at, distance_m=metres, speed_kmh=kmh)
+        return self if settled is None else self._tells("jump_settled", None, settled, believed=False)
+
+    def is_off_in_datum(
+        self, *, at: str, cleared: str | None = None, fixes: int = 1, believed: bool = False
+    ) -> Self:
+        """A fix lies where GCJ-02 would put it; it is back, or believed, at the second moment."""
+        self._tells("datum_suspected", None, at, datum="gcj02", distance_m=467.0)
+        if cleared is None:
+            return self
+        return self._tells("datum_cleared", None, cleared, fixes=fixes, believed=believed)
+
     def is_moving_off(self, *, last_still: str) -> Self:
         """Its newest fixes lie beyond its stop, too few yet to have moved."""
         self.moving_off = clock(last_still)
