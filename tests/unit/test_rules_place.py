@@ -112,7 +112,8 @@ def test_the_device_that_left_the_goods_does_not_deviate_for_them(yard):
 
 def test_only_the_speaking_device_deviates(yard):
     on_its_way(yard).reports(at="09:50")
-    yard.truck("SEAL", role="seal").returns("C-PVG-SIPE", at="08:00").strays("C-PVG-SIPE", at="09:30")
+    seal = yard.truck("SEAL", role="seal").returns("C-PVG-SIPE", at="08:00")
+    seal.strays("C-PVG-SIPE", at="09:30").reports(at="09:50")
     yard.expect_findings(until="09:51")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from devices.coordinates import wgs84_to_gcj02
 from devices.observation import Seal, SealState
 from tests.support.yard import PVG_TO_SIP, Truck, Yard, clock, over
 from tracking.domain.custody.judge import windows
@@ -197,6 +198,17 @@ def test_what_the_track_tells_needs_no_measuring(yard):
     assert windows(yard.facts(), clock("14:00")) == []
 
 
+def test_the_terms_may_set_its_limits(yard):
+    limits = {"silence_min": 30, "silence_h": 1, "factor": 40}
+    terms = {**PVG_TO_SIP, "rules": {"seal_silent": {"parameters": limits}}}
+    on_rails(yard)
+    on_its_way(yard, terms)
+    sealed(yard).reports(at="09:00")
+    assert of_seals(yard, "09:39") == {}
+    assert of_seals(yard, "09:40") == {"seal_silent": "info"}
+    assert of_seals(yard, "10:00") == {"seal_silent": "major"}
+
+
 # ---- C5 seal_battery_low
 
 
@@ -250,8 +262,129 @@ def test_a_pace_measured_over_minutes_or_a_way_without_end_tells_nothing(yard):
     assert of_seals(other, "09:31") == {}
 
 
+def test_the_terms_may_set_what_is_low(yard):
+    property_of(yard, max_transit_h=6)
+    limits = {"pct": 40, "min_hours_left": 0}
+    on_its_way(yard, {**PVG_TO_SIP, "rules": {"seal_battery_low": {"parameters": limits}}})
+    seal = sealed(yard).measures("battery_pct", 100, at="08:30").measures("battery_pct", 90, at="09:30")
+    assert of_seals(yard, "09:31") == {}
+    seal.measures("battery_pct", 39, at="09:35")
+    assert of_seals(yard, "09:36") == {"seal_battery_low": "minor"}
+
+
 def test_the_charge_of_a_seal_that_is_open_or_of_another_device_is_none_of_ours(yard):
     on_its_way(yard).measures("battery_pct", 5, at="09:00")
     sealed(yard).measures("battery_pct", 5, at="09:40")
     yard.hears(Seal("ES-1", UNLOCKED), at="09:30", device="SIP/ES-1", kind="seal")
     assert "seal_battery_low" not in of_seals(yard, "09:41")
+
+
+# ---- C8 seal_position_diverges
+
+
+NEAR, FAR = 121.2005, 121.2100  # 48 m and 951 m east of the truck
+
+
+def standing(yard: Yard, lon: float = 121.2, lat: float = 31.3, until: str = "09:30") -> Truck:
+    """A truck that stands on its way and tells its place every minute."""
+    truck = on_its_way(yard)
+    for minute in range(int(until[3:])):
+        truck.fixes(lon, lat, at=f"09:{minute:02}", speed_mps=0.0)
+    return truck
+
+
+def with_fixes(yard: Yard, *fixes: tuple[str, float]) -> Truck:
+    seal = sealed(yard)
+    for at, lon in fixes:
+        seal.fixes(lon, 31.3, at=at)
+    return seal
+
+
+def test_a_seal_half_a_kilometre_off_for_five_minutes_is_critical_from_its_first_fix_there(yard):
+    standing(yard)
+    seal = with_fixes(yard, ("09:05", NEAR), ("09:10", FAR), ("09:12", FAR), ("09:15", FAR))
+    (finding,) = found(yard, "seal_position_diverges", "09:20")
+    assert over(finding) == (clock("09:10"), None)
+    assert of_seals(yard, "09:20") == {"seal_position_diverges": "critical"}
+    assert [piece["distance_m"] for piece in finding.verdict.evidence] == [952, 952]
+    seal.fixes(NEAR, 31.3, at="09:19")
+    (finding,) = found(yard, "seal_position_diverges", "09:20")
+    assert over(finding) == (clock("09:10"), clock("09:19"))
+
+
+def test_shorter_nearer_or_interrupted_is_nothing(yard):
+    standing(yard)
+    with_fixes(yard, ("09:10", FAR), ("09:14:59", FAR), ("09:16", NEAR), ("09:17", FAR), ("09:20", FAR))
+    assert of_seals(yard, "09:29") == {}
+    other = Yard()
+    standing(other)
+    with_fixes(other, *((f"09:{minute}", 121.2054) for minute in range(10, 20)))  # 514 m, 20 of them doubt
+    assert of_seals(other, "09:29") == {}
+
+
+def test_only_fixes_near_in_time_are_compared(yard):
+    on_its_way(yard).fixes(121.2, 31.3, at="09:00", speed_mps=0.0).reports(at="09:29")
+    with_fixes(yard, *((f"09:{minute:02}", FAR) for minute in range(2, 20)))
+    assert of_seals(yard, "09:29") == {}
+
+
+def test_a_truck_on_the_move_is_where_its_line_says(yard):
+    """Half a minute at 25 m/s is 750 m."""
+    truck = on_its_way(yard)
+    seal = sealed(yard)
+    for minute in range(20):
+        truck.fixes(121.2 + 0.0158 * minute, 31.3, at=f"09:{minute:02}", speed_mps=25.0)
+        seal.fixes(121.2 + 0.0158 * (minute + 0.5), 31.3, at=f"09:{minute:02}:30")
+    assert of_seals(yard, "09:20") == {}
+
+
+def test_with_one_fix_near_in_time_the_truck_may_have_moved_at_its_speed(yard):
+    for speed, expected in ((25.0, {}), (None, {}), (0.0, {"seal_position_diverges": "critical"})):
+        other = Yard()
+        truck, seal = on_its_way(other), sealed(other)
+        for at in ("09:00", "09:05", "09:10"):
+            truck.fixes(121.2, 31.3, at=at, speed_mps=speed)
+            seal.fixes(FAR, 31.3, at=f"{at}:30")
+        assert of_seals(other, "09:11") == expected
+
+
+def test_a_datum_that_explains_all_of_it_leaves_it_undetermined(yard):
+    east, north = wgs84_to_gcj02(121.2, 31.3)
+    standing(yard)
+    terms = {"seal_position_diverges": {"parameters": {"max_m": 300, "for_s": 240, "time_align_s": 30}}}
+    yard.holds("S-1", {**PVG_TO_SIP, "rules": terms}, since="06:00")
+    seal = sealed(yard)
+    for minute in range(10, 15):
+        seal.fixes(east, north, at=f"09:{minute}")
+    assert of_seals(yard, "09:20") == {"seal_position_diverges": "undetermined"}
+    seal.fixes(FAR, 31.3, at="09:15")
+    assert of_seals(yard, "09:20") == {"seal_position_diverges": "critical"}
+
+
+def test_of_two_trucks_the_nearest_counts_or_that_of_the_same_box(yard):
+    standing(yard)
+    second = yard.truck("TRK-2", begins="05:00")
+    for minute in range(30):
+        second.fixes(FAR, 31.3, at=f"09:{minute:02}", speed_mps=0.0)
+    seal = with_fixes(yard, *((f"09:{minute}", FAR) for minute in range(10, 20)))
+    assert of_seals(yard, "09:29") == {}
+    yard.trucks[0].thing = seal.thing = "urn:epc:id:bic:BNDU1000052"
+    assert of_seals(yard, "09:29") == {"seal_position_diverges": "critical"}
+
+
+def test_an_open_seal_may_be_carried_off(yard):
+    standing(yard)
+    with_fixes(yard, *((f"09:{minute}", FAR) for minute in range(10, 20)))
+    says(yard, UNLOCKED, "09:09")
+    assert "seal_position_diverges" not in of_seals(yard, "09:29")
+
+
+def test_one_looks_again_while_both_tell_their_place(yard):
+    standing(yard)
+    with_fixes(yard, ("09:29", NEAR))
+    assert yard.judged(until="09:29").next_due == clock("09:34")
+    assert yard.judged(until="09:40").next_due != clock("09:45")  # both have been silent for long
+    other = Yard()
+    standing(other).enters("SIPCBZ-E", at="09:28").leaves("SIPCBZ-E", at="09:29")
+    with_fixes(other, ("09:29", NEAR))
+    assert other.judged(until="09:29").next_due != clock("09:34")

@@ -327,6 +327,15 @@ def test_the_gate_may_tell_of_the_arrival_a_little_later_than_the_place(yard):
     assert of_seals(late) == {}
 
 
+def test_the_terms_may_give_the_gate_longer(yard):
+    _stay, move, _rest = PVG_TO_SIP["legs"]
+    terms = {"legs": [move], "rules": {"seal_id_changed": {"parameters": {"arrival_min": 30}}}}
+    on_its_way(yard, terms).enters("SIPCBZ-E", at="11:00")
+    says(yard, LOCKED, "08:30")
+    gate(yard, "ES-9", at="11:10")
+    assert over(yard.finding("seal_id_changed")) == (clock("11:10"), clock("11:30"))
+
+
 def test_after_its_opening_at_the_end_of_the_way_another_number_is_none(yard):
     arrived(yard)
     yard.files(Order("INSP01"), at="11:19", source="decided")
@@ -415,6 +424,13 @@ def test_minutes_after_the_gate_may_be_allowed(yard):
     assert of_seals(yard, until="08:55:59") == {}
     assert over(yard.finding("seal_missing_at_departure", until="08:56")) == (clock("08:56"), None)
     says(yard, LOCKED, "08:56")
+    assert of_seals(yard) == {}
+
+
+def test_the_terms_may_be_content_with_a_weaker_class(yard):
+    terms = sealed_terms(seal_missing_at_departure={"parameters": {"required_classes": ["H", "S"]}})
+    on_its_way(yard, terms)
+    yard.files(SealRecord("CABLE-1", iso_class="S"), at="08:40")
     assert of_seals(yard) == {}
 
 

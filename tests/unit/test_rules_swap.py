@@ -149,6 +149,17 @@ def test_opening_the_seal_ends_it(yard):
     }
 
 
+def test_the_terms_may_set_how_bright_and_how_long(yard):
+    limits = {"lux": 100, "min_s": 60}
+    terms = {**PVG_TO_SIP, "rules": {"door_or_light_while_sealed": {"parameters": limits}}}
+    on_its_way(yard, terms)
+    sealed(yard)
+    light = sensor(yard).measures("light_lux", 100, at="09:00").measures("light_lux", 101, at="09:09")
+    light.measures("light_lux", 0, at="09:09:59").measures("light_lux", 101, at="09:20")
+    light.measures("light_lux", 0, at="09:21")
+    assert over(yard.finding("door_or_light_while_sealed")) == (clock("09:20"), clock("09:21"))
+
+
 # ---- C7 swap_suspected
 
 
@@ -204,6 +215,49 @@ def test_the_weights_are_parameters(yard):
     halt(yard, terms)
     sealed(yard).was_silent(since="09:06", until="09:13")
     assert over(suspicion(yard)) == (clock("09:11"), None)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"weight_stop": 1, "weight_light": 2},
+        {"weight_light": 1},
+        {"min_score": 5},
+        {"lux": 240},
+        {"light_min_s": 361},
+    ],
+)
+def test_a_light_that_counts_less_is_no_suspicion(yard, limits):
+    terms = {**PVG_TO_SIP, "rules": {"swap_suspected": {"parameters": limits}}}
+    halt(yard, terms)
+    sensor(yard).measures("light_lux", 240, at="09:09").measures("light_lux", 0, at="09:15")
+    assert yard.findings(rule="swap_suspected", until="22:59") == []
+
+
+@pytest.mark.parametrize(
+    "limits", [{"shock_g": 9.1}, {"window_min": 10}, {"weight_shock": 1, "silence_min": 8}]
+)
+def test_so_is_a_blow_that_counts_less_or_came_too_late(yard, limits):
+    terms = {**PVG_TO_SIP, "rules": {"swap_suspected": {"parameters": limits}}}
+    halt(yard, terms)
+    sealed(yard).measures("shock_g", 9, at="09:50").was_silent(since="09:52", until="09:59:30")
+    assert yard.findings(rule="swap_suspected", until="22:59") == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "kg", "box"),
+    [
+        ({"weight_pct": 5}, 32_050, BOX),
+        ({"weight_weight": 1}, 32_050, BOX),
+        ({"weight_container": 1}, 33_480, OTHER_BOX),
+    ],
+)
+def test_and_so_are_another_weight_and_another_box(yard, limits, kg, box):
+    terms = {**PVG_TO_SIP, "rules": {"swap_suspected": {"parameters": limits}}}
+    gate(yard, 33_480, "08:41")
+    halt(yard, terms)
+    gate(yard, kg, "10:40", box=box)
+    assert yard.findings(rule="swap_suspected", until="22:59") == []
 
 
 def test_a_silence_that_lasts_is_a_sign_when_it_has_lasted(yard):
