@@ -219,10 +219,9 @@ class TestOfTerms:
 
     def test_parameters_that_are_levels(self) -> None:
         assert self.terms({"unauthorised_stop": {"parameters": {"lux": 50}}}) == {("light_lux", 50.0)}
-        for code, parameter in SIMPLE:
-            if code in RULES:
-                value = getattr(RULES[code].limits, parameter)
-                assert Level(SIMPLE[code, parameter], value) in BUILT_IN, code
+        for (code, parameter), quantity in SIMPLE.items():
+            value = getattr(RULES[code].limits, parameter)
+            assert Level(quantity, value) in BUILT_IN, code
 
     @given(
         st.floats(-25, 15).map(lambda value: round(value, 1)),

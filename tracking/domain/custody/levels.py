@@ -14,6 +14,7 @@ import msgspec
 from tracking.domain.custody.excursions import Band
 from tracking.domain.custody.held import HUMIDITY, TEMPERATURE, profile_name
 from tracking.domain.custody.profiles import PROFILES
+from tracking.domain.custody.rules import RULES
 from tracking.domain.custody.rules.cold_excursion import ExcursionLimits, band_of
 from tracking.domain.custody.rules.cold_humidity import HumidityLimits, humidity_band
 from tracking.domain.custody.sensors import DEFROST, DOOR, POWER
@@ -21,13 +22,13 @@ from tracking.domain.custody.terms import Limit, Terms
 from tracking.domain.tracks.levels import ALWAYS_US, Level
 
 LIGHT: Final = "light_lux"
-BATTERY: Final = "battery_pct"
 
 SIMPLE: Final[Mapping[tuple[str, str], str]] = {
     ("unauthorised_stop", "lux"): LIGHT,
     ("door_or_light_while_sealed", "lux"): LIGHT,
     ("swap_suspected", "lux"): LIGHT,
-    ("seal_battery_low", "pct"): BATTERY,
+    ("swap_suspected", "shock_g"): "shock_g",
+    ("seal_battery_low", "pct"): "battery_pct",
 }
 """Rules' parameters that are a level themselves, by rule and parameter, with the quantity."""
 
@@ -93,8 +94,8 @@ def _limits(defaults: Any, parameters: Mapping[str, Any]) -> Any:
 
 def _built_in() -> Iterator[tuple[str, float]]:
     yield from ((flag, 0.5) for flag in (DOOR, DEFROST, *POWER))
-    yield LIGHT, 10
-    yield BATTERY, 20
+    for (code, parameter), quantity in SIMPLE.items():
+        yield quantity, getattr(RULES[code].limits, parameter)
     yield from _of_band(HUMIDITY, humidity_band(None, HumidityLimits()))
     for name in PROFILES:
         yield from _of_temperature(msgspec.convert({"profile": name}, Limit), ExcursionLimits())
