@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -17,6 +17,11 @@ from tracking.domain.custody.documents import GateOverride, PlateConfirmed
 from tracking.domain.custody.passes import Pass
 from tracking.domain.custody.plates import Likeness, PlateLimits
 from tracking.domain.custody.told import Document, Report
+
+Answer: TypeAlias = Literal["open", "hold", "inspect"]
+"""What a barrier is told."""
+
+ANSWERS: Final[Mapping[str, Answer]] = {"open": "open", "hold": "hold", "inspect": "inspect"}
 
 
 class PassLimits(PlateLimits, frozen=True):
@@ -148,9 +153,9 @@ def gate_of(report: Report) -> Gate:
     return report.fact
 
 
-def override(words: Sequence[Document]) -> tuple[str, Document] | None:
+def override(words: Sequence[Document]) -> tuple[Answer, Document] | None:
     """An officer's last decision."""
     for word in reversed(words):
         if isinstance(word.body, GateOverride):
-            return word.body.decision, word
+            return ANSWERS[word.body.decision], word
     return None

@@ -14,6 +14,7 @@ from tracking.domain.custody.case import Case
 from tracking.domain.custody.documents import Release
 from tracking.domain.custody.intervals import earlier
 from tracking.domain.custody.items import Papers, Scanned, named
+from tracking.domain.custody.releases import is_released, word_for
 from tracking.domain.custody.rules.registry import rule
 from tracking.domain.custody.terms import StayLeg
 from tracking.domain.custody.told import Document, Report
@@ -109,7 +110,7 @@ def parcel_out_without_release(case: Case, limits: ReleaseLimits) -> Iterator[Ve
     for cause, blocked in sorted(_blocked(case, releases).items()):
         for opened_at, closed_at, rides in _together(blocked):
             terms = case.facts.terms_at(opened_at)
-            if terms is None or opened_at > case.until:
+            if terms is None:
                 continue
             cited = rides[: limits.max_cited]
             words = {ride.word.entry: ride.word for ride in cited if ride.word is not None}
@@ -134,10 +135,10 @@ def _blocked(case: Case, releases: Papers) -> dict[str, list[_Blocked]]:
     found: dict[str, list[_Blocked]] = {}
     for ride in _rides(case.scanned):
         item, loaded = ride.item, ride.loaded
-        word = _word(releases, item, loaded.time)
+        word = word_for(releases, item, loaded.time)
         if word is None and (ride.is_package or not _needs_release(case, loaded)):
             continue
-        if word is not None and _is_released(word):
+        if word is not None and is_released(word):
             continue
         cause = named(item).label if word is not None and word.things else _conveyance(loaded)
         closed_at = earlier(ride.ends, _released_at(releases, item, loaded.time))
@@ -206,27 +207,12 @@ def _conveyance(loaded: Report) -> str:
     return named(parent).label if parent is not None else UNNAMED
 
 
-def _word(releases: Papers, item: str, moment: datetime) -> Document | None:
-    """The word that counts for an item at a moment."""
-    named_it, general = releases.named(item, moment), releases.general(moment)
-    if named_it is None or general is None:
-        return named_it or general
-    is_overruled = _is_released(named_it) and not _is_released(general)
-    later = (general.time, general.entry) > (named_it.time, named_it.entry)
-    return general if is_overruled and later else named_it
-
-
-def _is_released(document: Document) -> bool:
-    assert isinstance(document.body, Release)
-    return document.body.state == "released"
-
-
 def _released_at(releases: Papers, item: str, since: datetime) -> datetime | None:
     """When the word that counts for an item released it after a moment."""
     for document in releases.about(item):
         if document.time > since:
-            word = _word(releases, item, document.time)
-            if word is not None and _is_released(word):
+            word = word_for(releases, item, document.time)
+            if word is not None and is_released(word):
                 return document.time
     return None
 

@@ -1,0 +1,1 @@
+"""Gates: what a barrier is told when a vehicle stands before it."""
