@@ -262,3 +262,36 @@ def test_the_innermost_zone_is_named(yard):
     on_its_way(yard).enters("KSCBZ", at="10:00").enters("SHED", at="10:05").reports(at="12:00")
     unloads(yard, at="10:30")
     assert [f.verdict.cause for f in wrong(yard)] == ["SHED"]
+
+
+# --- parameters ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, ("14:41", "minor")),
+        ({"major_at_pct": 110}, ("14:41", "major")),
+        ({"warn_at_pct": 50}, ("11:41", "minor")),
+        ({"gate_match_min": 150}, ("12:30", "major")),
+    ],
+)
+def test_parameters_of_late_arrival(yard, parameters, expected):
+    on_its_way(yard).reports(at="20:00")
+    yard.terms["S-1"] = []
+    yard.holds("S-1", {**terms(), "rules": {"overdue_arrival": {"parameters": parameters}}}, since="06:00")
+    passes(yard, "G-PVG-N1", Direction.OUT, at="06:30")
+    finding = one(yard, until="16:10")
+    assert (finding.verdict.opened_at, finding.verdict.severity) == (clock(expected[0]), expected[1])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "is_told"),
+    [({}, True), ({"unload_actions": ["unpacking"]}, False), ({"inspection_kinds": ["cbz"]}, False)],
+)
+def test_parameters_of_delivery(yard, parameters, is_told):
+    on_its_way(yard).enters("KSCBZ", at="10:00").reports(at="12:00")
+    yard.terms["S-1"] = []
+    yard.holds("S-1", {**terms(), "rules": {"wrong_destination": {"parameters": parameters}}}, since="06:00")
+    unloads(yard, at="10:30")
+    assert bool(wrong(yard)) is is_told

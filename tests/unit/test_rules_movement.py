@@ -9,7 +9,7 @@ import pytest
 
 from devices.coordinates import wgs84_to_gcj02
 from devices.observation import Direction, Gate, Handover, Role, Seal, SealState
-from tests.support.yard import EPOCH, Truck, Yard, clock, over
+from tests.support.yard import EPOCH, PVG_TO_SIP, Truck, Yard, clock, over
 from tracking.domain.custody.facts import AreaRevision, Facts, Reused
 from tracking.domain.custody.judge import judge
 from tracking.domain.custody.rules.movement import MovementLimits
@@ -266,3 +266,63 @@ def test_numbers_used_twice_are_one_finding_a_device(yard):
     (finding,) = [f for f in findings[0] if f.verdict.rule == "bad_signature_or_replay"]
     assert over(finding) == (clock("09:00"), None)
     assert [piece["seq"] for piece in finding.verdict.evidence] == [7, 8]
+
+
+# --- parameters ------------------------------------------------------------------------------------
+
+
+def held_to(yard: Yard, rule: str, **parameters: Any) -> None:
+    yard.terms["S-1"] = []
+    yard.holds("S-1", {**PVG_TO_SIP, "rules": {rule: {"parameters": parameters}}}, since="06:00")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "severities"),
+    [
+        ({}, ["info"]),
+        ({"quiet_min": 5}, ["info", "info"]),
+        ({"cloned_jumps": 1}, ["major"]),
+        ({"max_speed_rail_kmh": 300}, ["info"]),
+    ],
+)
+def test_parameters_of_jumps(yard, parameters, severities):
+    truck = on_its_way(yard).jumps(at="09:00", settled="09:04")
+    truck.jumps(at="09:10", settled="09:14")
+    says(yard, at="08:30")
+    says(yard, at="09:02")
+    held_to(yard, "impossible_movement", **parameters)
+    told = [f.verdict.severity.value for f in found(yard, "impossible_movement")]
+    assert told == severities
+
+
+def test_trains_are_held_to_their_own_speed(yard):
+    by_rail(yard)
+    on_its_way(yard).jumps(at="09:00", settled="09:04", kmh=320)
+    assert found(yard, "impossible_movement") == []
+    held_to(yard, "impossible_movement", max_speed_rail_kmh=300)
+    assert found(yard, "impossible_movement")
+
+
+def test_how_long_a_gap_may_take_to_fill(yard):
+    on_its_way(yard).lost_numbers(after="09:00", before="09:02").reports(at="09:10")
+    held_to(yard, "sequence_gap", grace_s=600)
+    assert found(yard, "sequence_gap", until="09:11") == []
+    assert found(yard, "sequence_gap", until="09:12")
+
+
+@pytest.mark.parametrize(("quiet_h", "count"), [(24, 1), (1, 2)])
+def test_how_long_suspect_fixes_are_one_finding(yard, quiet_h, count):
+    truck = on_its_way(yard).is_off_in_datum(at="09:00", cleared="09:01")
+    truck.is_off_in_datum(at="11:00", cleared="11:01")
+    held_to(yard, "datum_suspect", quiet_h=quiet_h)
+    assert len(found(yard, "datum_suspect")) == count
+
+
+@pytest.mark.parametrize(
+    ("parameters", "is_told"),
+    [({}, True), ({"min_gates": 3}, False), ({"align_s": 10}, False), ({"slack_m": 250}, False)],
+)
+def test_parameters_of_the_gates_comparison(yard, parameters, is_told):
+    passes_gates(yard, off=(True, True))
+    held_to(yard, "datum_suspect", **parameters)
+    assert bool(found(yard, "datum_suspect")) is is_told

@@ -295,3 +295,39 @@ def test_numbers_missing_elsewhere_change_nothing(yard):
 def test_a_zone_that_isn_t_known_is_refused():
     with pytest.raises(ValueError, match="no time zone"):
         StopLimits(time_zone="Shanghai")
+
+
+# --- parameters ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, ("02:15", "minor")),
+        ({"max_stop_min": 5}, ("02:05", "minor")),
+        ({"major_min": 20}, ("02:15", "major")),
+        ({"night_from_h": 10}, ("02:15", "major")),  # 10:00 in Shanghai
+        ({"night_from_h": 10, "night_to_h": 10}, ("02:15", "minor")),
+        ({"night_from_h": 2, "night_to_h": 3, "time_zone": "UTC"}, ("02:15", "major")),
+        ({"allowed_stops": ["KSCBZ"], "allowed_stop_max_min": 19}, ("02:19", "minor")),
+        ({"rest_kinds": ["cbz"], "allowed_stop_max_min": 18}, ("02:18", "minor")),
+        ({"inspection_kinds": ["cbz"]}, None),
+    ],
+)
+def test_parameters_of_the_terms(yard, parameters, expected):
+    terms = {**PVG_TO_SIP, "rules": {"unauthorised_stop": {"parameters": parameters}}}
+    truck = yard.truck(terms=terms, begins="00:00", every_s=30).enters("PVGCARGO", at="00:10")
+    yard.terms["S-1"] = [msgspec.structs.replace(yard.terms["S-1"][0], valid_from=clock("-1 06:00"))]
+    truck.returns("C-PVG-SIPE", at="00:41").leaves("PVGCARGO", at="00:41")
+    truck.enters("KSCBZ", at="02:00").stops(at="02:00", until="02:20").reports(at="03:00")
+    told = [(over(f)[0], f.verdict.severity.value) for f in found(yard)]
+    assert told == ([] if expected is None else [(clock(expected[0]), expected[1])])
+
+
+@pytest.mark.parametrize(("lux", "severity"), [(300, "minor"), (200, "critical")])
+def test_how_much_light_is_a_door(yard, lux, severity):
+    terms = {**PVG_TO_SIP, "rules": {"unauthorised_stop": {"parameters": {"lux": lux}}}}
+    on_its_way(yard).stops(at="02:00", until="02:20").measures("light_lux", 240.0, at="02:09")
+    yard.terms["S-1"] = []
+    yard.holds("S-1", terms, since="-1 06:00")
+    assert grade(yard) == severity
