@@ -23,7 +23,7 @@ from devices import gs1
 OWN: Final = "urn:bondwatch"
 BIC: Final = "urn:epc:id:bic"
 
-OWN_KINDS: Final = ("vehicle", "seal", "shipment", "asset", "parcel", "code")
+OWN_KINDS: Final = ("vehicle", "seal", "pass", "shipment", "asset", "parcel", "code")
 """Kinds of things that have no GS1 key: ``urn:bondwatch:{kind}:{number}``."""
 
 _MAX_TEXT: Final = 2000
@@ -49,7 +49,7 @@ class Thing(Struct, frozen=True):
     Attributes:
         uri: its one name: EPC URI, GS1 Digital Link, or ``urn:bondwatch:{kind}:{number}``.
         kind: ``container``, ``vehicle``, ``handling_unit``, ``item``, ``product``, ``asset``, ``location``,
-            ``consignment``, ``seal``, ``shipment``, ``parcel`` or ``code``.
+            ``consignment``, ``seal``, ``pass``, ``shipment``, ``parcel`` or ``code``.
         label: what people call it.
         warning: the text looks like something better but is wrong; says what and how.
     """
@@ -102,6 +102,24 @@ def own_thing(kind: str, number: str) -> Thing:
     if kind == "vehicle":
         number = normal_plate(number) or number.upper()
     return Thing(_own_uri(kind, number), kind, number)
+
+
+def seal_uri(number: str) -> str:
+    """The URI of a seal by its number, which is opaque and case-sensitive.
+
+    Raises:
+        ValueError: the number is empty.
+    """
+    return own_thing("seal", number).uri
+
+
+def pass_uri(number: str) -> str:
+    """The URI of a gate pass (核放单) by its number.
+
+    Raises:
+        ValueError: the number is empty.
+    """
+    return own_thing("pass", number).uri
 
 
 def container_warning(number: str) -> str | None:

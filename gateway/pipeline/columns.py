@@ -6,27 +6,59 @@ One loop, because it runs for every event of every batch.
 
 from __future__ import annotations
 
-from devices.observation import Position, Reading, Scan
+from typing import Final, NamedTuple
+
+from devices.observation import Fact, Gate, Handover, Observation, Position, Reading, Scan, Seal
 from gateway.pipeline.load import Load
-from tracking.domain.things.subject import moved, subject, thing_uri
+from tracking.domain.things.subject import moved, named, subject, thing_uri
 from tracking.store.kinds import FACT_NUMBERS
 from tracking.store.observations import ObservationColumns, ReadingColumns
+from tracking.store.record import WorkRow
 from tracking.store.things import EventRow
+from tracking.store.told import MentionRow
 
 EventId = tuple[int, str, int, int]
 """Device, id, number, time in microseconds: what ``event_ids`` remembers."""
 
+NAMING: Final[frozenset[type[Fact]]] = frozenset({Gate, Handover, Scan, Seal})
+"""Facts that name things which their device is not itself on."""
 
-def columns(load: Load) -> tuple[ObservationColumns, ReadingColumns, list[EventId], list[EventRow]]:
-    """Observations, their sensor values, the ids of those that have one, and what went into what or out."""
+READINGS_WAIT_US: Final = 5_000_000
+"""Sensor values of so many microseconds are judged together."""
+
+
+class Columns(NamedTuple):
+    """What is written of a batch's events.
+
+    Attributes:
+        ids: of the events that have one.
+        moved: what went into what or out.
+        mentions: what is named by whom.
+        work: whoever a device is on hears what it says, though its track has no news.
+    """
+
+    observations: ObservationColumns
+    readings: ReadingColumns
+    ids: list[EventId]
+    moved: list[EventRow]
+    mentions: list[MentionRow]
+    work: list[WorkRow]
+
+
+def columns(load: Load) -> Columns:
+    """The batch's new events."""
     rows, readings, ids = ObservationColumns(), ReadingColumns(), list[EventId]()
     contained: list[EventRow] = []
+    mentions: list[MentionRow] = []
+    work: list[WorkRow] = []
     received = [message.received_us for message in load.messages]
     times, runs, seqs, kinds, bodies = rows.time_us, rows.run, rows.seq, rows.kind, rows.body
     lons, lats, accuracies = rows.lon, rows.lat, rows.accuracy_m
     speeds, headings, things = rows.speed_mps, rows.heading_deg, rows.thing
     for device_id, heard in load.heard.items():
         events = heard.events
+        said: list[Observation] = []
+        measured: list[Observation] = []
         rows.device_id += [device_id] * len(events)
         rows.received_us += [received[index] for index in heard.origins]
         for event in events:
@@ -52,14 +84,39 @@ def columns(load: Load) -> tuple[ObservationColumns, ReadingColumns, list[EventI
                 things.append(subject(fact))
                 if type(fact) is Reading:
                     readings.add(device_id, event)
-                elif type(fact) is Scan and (move := moved(fact)) is not None:
-                    contained.append(
-                        EventRow(
-                            *move, fact.action.value, fact.quantity, event.time_us,
-                            device_id, event.run, event.seq,
-                        )
-                    )  # fmt: skip
+                    measured.append(event)
+                elif type(fact) in NAMING:
+                    said.append(event)
             if event.id is not None:
                 ids.append((device_id, event.id, event.seq, event.time_us))
+        if said:
+            for event in said:
+                mentions += _mentions(device_id, event)
+                contained += _moves(device_id, event)
+        if told := [event.time_us for event in said if type(event.fact) is not Gate]:
+            work.append(WorkRow("device", device_id, min(told)))
+        if measured:
+            since = min(event.time_us for event in measured)
+            newest = max(event.time_us for event in measured)
+            due = (newest // READINGS_WAIT_US + 1) * READINGS_WAIT_US
+            work.append(WorkRow("device", device_id, since, due))
     rows.leaf.extend(range(len(times)))
-    return rows, readings, ids, contained
+    return Columns(rows, readings, ids, contained, mentions, work)
+
+
+def _mentions(device_id: int, event: Observation) -> list[MentionRow]:
+    """A row for each thing that is named; one without any where nothing is."""
+    key = (device_id, event.run, event.seq, event.time_us, FACT_NUMBERS[type(event.fact)])
+    move = moved(event.fact)
+    return [
+        MentionRow(*key, one.thing, one.is_parent, move is not None and not one.is_parent)
+        for one in named(event.fact)
+    ] or [MentionRow(*key, None)]
+
+
+def _moves(device_id: int, event: Observation) -> list[EventRow]:
+    fact = event.fact
+    if type(fact) is not Scan or (move := moved(fact)) is None:
+        return []
+    key = (event.time_us, device_id, event.run, event.seq)
+    return [EventRow(*move, fact.action.value, fact.quantity, *key)]

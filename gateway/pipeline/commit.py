@@ -15,7 +15,7 @@ from gateway.pipeline.load import Load
 from gateway.pipeline.tools import Tools
 from tracking.domain.ledger import merkle
 from tracking.domain.tracks import FOLD_VERSION
-from tracking.store import record, things
+from tracking.store import record, things, told
 from tracking.store.database import POSITIONS_CHANNEL, WORK_CHANNEL, Connection, notify
 from tracking.store.observations import insert_late, insert_observations, insert_readings
 
@@ -41,7 +41,8 @@ def commit(load: Load, tools: Tools) -> None:
 
 def _write_events(load: Load, tools: Tools, recorded_at: datetime) -> None:
     conn = tools.connection
-    observations, readings, ids, moved = columns(load)
+    observations, readings, ids, moved, mentions, work = columns(load)
+    load.work += work
     if not len(observations):
         return
     batch_id = record.add_batch(
@@ -60,8 +61,8 @@ def _write_events(load: Load, tools: Tools, recorded_at: datetime) -> None:
         if len(late):
             insert_late(cursor, late, late_readings, batch_id=batch_id, recorded_at=recorded_at)
     record.add_event_ids(conn, ids, recorded_at=recorded_at)
+    told.add_mentions(conn, mentions)  # names everything that moves, too
     things.add_events(conn, moved, recorded_at=recorded_at)
-    load.moved_things = bool(moved)
 
 
 def _write_tracks(load: Load, conn: Connection, recorded_at: datetime) -> None:
@@ -102,7 +103,7 @@ def _wake(load: Load, tools: Tools) -> None:
     """Tell the judge that there is work, and the live map where a few devices are; both hear it on
     commit."""
     with tools.connection.cursor() as cursor:
-        if load.work or load.moved_things:
+        if load.work:
             notify(cursor, WORK_CHANNEL)
         newest = [
             (heard.device.name, heard.events[-1])

@@ -8,15 +8,17 @@ again.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 from itertools import chain
 from typing import Final
 
 from devices.observation import ID_RUN, Observation
 from gateway.pipeline.load import Heard, Load, Refused, event_key
 from tracking.domain.tracks import ranges
-from tracking.store.record import Claim, GapRow, Precedent
+from tracking.store.record import GAP_REACH, Claim, GapRow, Precedent, WorkRow
 
 SEQ_REUSED: Final = "seq_reused"
+GAP_REACH_US: Final = GAP_REACH // timedelta(microseconds=1)
 
 
 def counts_on(heard: Heard) -> bool:
@@ -170,7 +172,7 @@ def hear(load: Load, heard: Heard) -> None:
             after = ranges.add(after, first, last)
         state.ranges[run] = after
         if len(before) > 1 or len(after) > 1:
-            _note_gaps(load, heard.device.device_id, run, ranges.gaps(before), ranges.gaps(after))
+            _note_gaps(load, heard, run, ranges.gaps(before), ranges.gaps(after))
 
 
 def _follows(heard: Heard) -> bool:
@@ -199,11 +201,18 @@ def stretches(numbers: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _note_gaps(
-    load: Load, device_id: int, run: int, before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]]
+    load: Load, heard: Heard, run: int, before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]]
 ) -> None:
-    """A gap is named by its first number: it may end earlier than it did, and then it is still the same."""
+    """A gap is named by its first number: it may end earlier than it did, and then it is still the same.
+
+    Whoever the device was on meanwhile is judged again. When what can't be taken would have been, nobody
+    knows: then that is whoever it was ever on.
+    """
     if before == after:
         return
+    device_id = heard.device.device_id
+    times = [0] if heard.refused else [event.time_us for event in heard.events]
+    load.work.append(WorkRow("device", device_id, max(0, min(times) - GAP_REACH_US)))
     known, still = set(before), set(after)
     firsts = {first for first, _ in after}
     load.opened_gaps += [GapRow(device_id, run, *gap) for gap in after if gap not in known]

@@ -84,7 +84,6 @@ class Load:
         rejections: by key, so that a repeat within the batch is one, too.
         refused_messages: messages of which at least one event couldn't be taken, by index.
         late_us: events from before this moment take the slow path into the record.
-        moved_things: something went into or out of something; set by ``commit``.
         late_events: new events that lie at or before their track's head: recorded, and left to a re-fold.
     """
 
@@ -107,7 +106,6 @@ class Load:
     milestones: list[tuple[int, Milestone]] = of(default_factory=list)
     snapshots: list[SnapshotRow] = of(default_factory=list)
     work: list[WorkRow] = of(default_factory=list)
-    moved_things: bool = False
 
     def heard_of(self, device: Device) -> Heard:
         """What this device says in the batch, to add to."""

@@ -25,6 +25,7 @@ from tests.support.rows import NOON_US, position
 from tracking.domain.places import PlaceIndex
 from tracking.domain.tracks import DeviceState, Profile, Track
 from tracking.domain.tracks.state import Fix
+from tracking.store.record import WorkRow
 
 TOPIC = "bw/v1/SIP/TRK-1/events"
 TRUCK = Device(1, "SIP/TRK-1", "native", Datum.WGS84, Profile(60))
@@ -224,7 +225,7 @@ def test_columns_hold_every_new_event_once_in_leaf_order() -> None:
     scan = b'{"seq":2,"time":%d,"type":"scan","code":"BNDU1000010","action":"receiving"}'
     one = through(load(event(1), scan % (NOON_US // 1000), b"{", event(3)), decode, admit)
 
-    rows, readings, ids, moved = columns(one)
+    rows, readings, ids, moved, mentions, work = columns(one)
 
     assert rows.leaf == [0, 1, 2]
     assert rows.body == [event(1), scan % (NOON_US // 1000), event(3)]
@@ -236,6 +237,10 @@ def test_columns_hold_every_new_event_once_in_leaf_order() -> None:
     assert len(readings) == 0
     assert ids == []
     assert moved == []
+    assert [(row.seq, row.thing and row.thing.label, row.is_move) for row in mentions] == [
+        (2, "BNDU1000010", False)
+    ]
+    assert work == [WorkRow("device", 1, NOON_US)]
 
 
 def test_a_scan_into_something_is_a_containment_event_and_one_without_a_parent_is_not() -> None:
@@ -245,7 +250,7 @@ def test_a_scan_into_something_is_a_containment_event_and_one_without_a_parent_i
             [("loading", ',"parent":"BNDU1000010","quantity":2'), ("loading", ""), ("unloading", "")]
         )
     ]
-    *_, moved = columns(through(load(*(event.encode() for event in told)), decode, admit))
+    moved = columns(through(load(*(event.encode() for event in told)), decode, admit)).moved
 
     assert [(row.action, row.parent and row.parent.label, row.quantity, row.seq) for row in moved] == [
         ("loading", "BNDU1000010", 2, 0),

@@ -7,7 +7,7 @@ function takes many rows at once and does nothing for none. Times are microsecon
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -17,6 +17,11 @@ from tracking.store.arrays import Array, bools, byteas, int4s, int8s, moments, t
 from tracking.store.database import REFERENCE_LOCK, Connection, queries
 
 SQL: Final = queries("record")
+
+GAP_REACH: Final = timedelta(days=7)
+"""Of missing numbers, those beside them are looked for so far before a device was put on a thing, and so far
+after it was taken off.
+"""
 
 
 class DeviceRow(NamedTuple):

@@ -6,7 +6,7 @@ superseded, never rewritten.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -44,6 +44,17 @@ class Standing(NamedTuple):
     conflicts: dict[Conflict, int]
 
 
+def add_things(conn: Connection, named: Iterable[Thing]) -> None:
+    """Make the things that nobody has named before, all in one statement and one order.
+
+    Whoever names things in several statements of a transaction begins with one that names them all: two
+    such transactions could else each wait for the other.
+    """
+    given = [(thing.uri, thing.kind, thing.label) for thing in {one.uri: one for one in named}.values()]
+    if given:
+        conn.execute(SQL["add_things"], [texts(column) for column in zip(*given, strict=True)])
+
+
 def add_events(conn: Connection, rows: Sequence[EventRow], *, recorded_at: datetime) -> int:
     """Record containment events, the things that they name, and the work that follows.
 
@@ -52,9 +63,7 @@ def add_events(conn: Connection, rows: Sequence[EventRow], *, recorded_at: datet
     """
     if not rows:
         return 0
-    things = {thing.uri: thing for row in rows for thing in (row.child, row.parent) if thing is not None}
-    named = [(thing.uri, thing.kind, thing.label) for thing in things.values()]
-    conn.execute(SQL["add_things"], [texts(column) for column in zip(*named, strict=True)])
+    add_things(conn, [thing for row in rows for thing in (row.child, row.parent) if thing is not None])
     _, _, actions, quantities, times, device_ids, runs, seqs, reporters = zip(*rows, strict=True)
     added = conn.execute(
         SQL["add_events"],

@@ -16,7 +16,7 @@ from tracking.store.database import Connection, queries
 SQL: Final = queries("work")
 
 WorkKind: TypeAlias = Literal[
-    "refold", "device", "shipment", "device_due", "shipment_due", "thing", "contents"
+    "refold", "device", "shipment", "device_due", "shipment_due", "thing", "contents", "goods", "document"
 ]
 KINDS: Final[tuple[WorkKind, ...]] = get_args(WorkKind)
 DueKind: TypeAlias = Literal["device_due", "shipment_due"]

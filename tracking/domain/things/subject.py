@@ -1,11 +1,12 @@
-"""Which thing an event itself names, and what a scan says of one thing in another."""
+"""Which things an event itself names, and what a scan says of one thing in another."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from devices.identifiers import Thing, parse_thing
+from devices.identifiers import Thing, own_thing, parse_thing
 from devices.observation import Gate, Handover, Position, Reading, Scan, Seal
 from tracking.domain.things.events import CHANGES, Change
 
@@ -17,6 +18,40 @@ class Move(NamedTuple):
 
     child: Thing
     parent: Thing | None
+
+
+class Named(NamedTuple):
+    """A thing that a fact names; ``is_parent``: only as what another one went into or came out of."""
+
+    thing: Thing
+    is_parent: bool = False
+
+
+def named(fact: Any) -> tuple[Named, ...]:
+    """Everything that a gate, a scan, a seal or a handover names, each once; nothing of other facts."""
+    match fact:
+        case Gate():
+            read = [_thing(text) for text in (fact.plate, fact.trailer_plate, *fact.containers) if text]
+            numbered = [_own("seal", number) for number in fact.seals]
+            found = [*read, *numbered, fact.pass_number and _own("pass", fact.pass_number)]
+        case Seal():
+            found = [_own("seal", fact.seal), fact.thing and _thing(fact.thing)]
+        case Handover():
+            found = [_thing(text) for text in (fact.thing, fact.code) if text]
+        case Scan():
+            code, parent = _thing(fact.code), fact.parent and _thing(fact.parent)
+            as_parent = [Named(parent, is_parent=True)] if parent else []
+            return _once([*([Named(code)] if code else []), *as_parent])
+        case _:
+            return ()
+    return _once([Named(thing) for thing in found if thing])
+
+
+def _once(found: Iterable[Named]) -> tuple[Named, ...]:
+    by_uri: dict[str, Named] = {}
+    for one in found:
+        by_uri.setdefault(one.thing.uri, one)
+    return tuple(by_uri.values())
 
 
 def subject(fact: Any) -> str | None:
@@ -51,6 +86,14 @@ def thing_uri(text: str) -> str | None:
     """The URI of what a text names; None when it names nothing."""
     found = _thing(text)
     return None if found is None else found.uri
+
+
+@lru_cache(maxsize=_THINGS_KNOWN)
+def _own(kind: str, number: str) -> Thing | None:
+    try:
+        return own_thing(kind, number)
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=_THINGS_KNOWN)
