@@ -6,6 +6,7 @@ One loop, because it runs for every event of every batch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from devices.observation import Fact, Gate, Handover, Observation, Position, Reading, Scan, Seal
@@ -48,9 +49,7 @@ class Columns(NamedTuple):
 def columns(load: Load) -> Columns:
     """The batch's new events."""
     rows, readings, ids = ObservationColumns(), ReadingColumns(), list[EventId]()
-    contained: list[EventRow] = []
-    mentions: list[MentionRow] = []
-    work: list[WorkRow] = []
+    whole = Columns(rows, readings, ids, [], [], [])
     received = [message.received_us for message in load.messages]
     times, runs, seqs, kinds, bodies = rows.time_us, rows.run, rows.seq, rows.kind, rows.body
     lons, lats, accuracies = rows.lon, rows.lat, rows.accuracy_m
@@ -90,18 +89,26 @@ def columns(load: Load) -> Columns:
             if event.id is not None:
                 ids.append((device_id, event.id, event.seq, event.time_us))
         if said:
-            for event in said:
-                mentions += _mentions(device_id, event)
-                contained += _moves(device_id, event)
-        if told := [event.time_us for event in said if type(event.fact) is not Gate]:
-            work.append(WorkRow("device", device_id, min(told)))
+            _add_said(whole, device_id, said)
         if measured:
-            since = min(event.time_us for event in measured)
-            newest = max(event.time_us for event in measured)
-            due = (newest // READINGS_WAIT_US + 1) * READINGS_WAIT_US
-            work.append(WorkRow("device", device_id, since, due))
+            whole.work.append(_when_measured(device_id, [event.time_us for event in measured]))
     rows.leaf.extend(range(len(times)))
-    return Columns(rows, readings, ids, contained, mentions, work)
+    return whole
+
+
+def _add_said(whole: Columns, device_id: int, said: Sequence[Observation]) -> None:
+    for event in said:
+        whole.mentions.extend(_mentions(device_id, event))
+        whole.moved.extend(_moves(device_id, event))
+    times = [event.time_us for event in said if type(event.fact) is not Gate]  # no gate is on anything
+    if times:
+        whole.work.append(WorkRow("device", device_id, min(times)))
+
+
+def _when_measured(device_id: int, times: Sequence[int]) -> WorkRow:
+    """What is measured within some seconds is judged at once, when they are over."""
+    due = (max(times) // READINGS_WAIT_US + 1) * READINGS_WAIT_US
+    return WorkRow("device", device_id, min(times), due)
 
 
 def _mentions(device_id: int, event: Observation) -> list[MentionRow]:

@@ -17,7 +17,7 @@ from tests.support.court import WEST, Court
 from tests.support.postgres import running
 from tests.support.recording import PARK, at
 from tests.support.traces import moved
-from tracking.store import carrying, judging, shipments
+from tracking.store import carrying, concern, shipments
 
 PARCELS: Final = 40_000
 BOXES: Final = 100
@@ -91,7 +91,7 @@ def main(count: int) -> None:
         court.judge()
         moves(1000, 5000)
         since = {tracker.device_id: at(1000)}
-        found = timed("find_shipments", lambda: judging.concerned_shipments(court.conn, since, {}))
+        found = timed("find_shipments", lambda: concern.concerned_shipments(court.conn, since, {}))
         held = carrying.goods_of(court.conn, found[:50])
         timed("what_carried_50_shipments", lambda: carrying.carrying(court.conn, held))
         timed("judge_a_milestone", lambda: court.judge("judging"))

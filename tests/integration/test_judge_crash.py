@@ -12,11 +12,11 @@ from tests.support.court import Court
 from tracking.domain.errors import Retryable
 from tracking.judge import announce, passing
 from tracking.judge import judging as judging_task
-from tracking.store import carrying, findings, history, judging, outbox, record, work
+from tracking.store import carrying, concern, findings, history, judging, outbox, record, work
 from tracking.store.database import connect
 
 STEPS = [
-    (judging, "concerned_shipments"),
+    (concern, "concerned_shipments"),
     (judging, "lock_shipments"),
     (carrying, "carrying"),
     (judging, "milestones_of"),

@@ -48,6 +48,7 @@ GROWING: Final = frozenset(
         "action",
         "aggregation",
         "containment",
+        "document",
         "terms",
         "goods",
         "shipment",

@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
 
 import msgspec
 
-from devices.observation import moment
-from tracking.domain.custody.facts import (
-    AreaRevision,
-    Carriage,
-    Facts,
-    Milestone,
-    Silence,
-    TermsRevision,
-)
+from tracking.domain.custody.facts import AreaRevision, Carriage, Facts, GateWatch, Silence, TermsRevision
 from tracking.domain.custody.judge import windows
 from tracking.domain.custody.terms import Terms, decode
-from tracking.domain.things.fold import Conflict
-from tracking.domain.tracks import DeviceState, Standing, Track
+from tracking.judge import gates, said
+from tracking.judge.carriages import carriages
+from tracking.judge.said import Said
 from tracking.store import carrying as carrying_
 from tracking.store import judging
-from tracking.store.carrying import Carrier, Carrying
+from tracking.store.carrying import NOTHING, Carrier, Carrying
 from tracking.store.database import Connection
-from tracking.store.judging import MilestoneRow, ShipmentRow, TermsRow
+from tracking.store.judging import MilestoneRow, ShipmentRow, TermsRow, Watched
 
-NOTHING: Final = Carrying((), ())
+
+class _Found(msgspec.Struct, frozen=True):
+    """What was found of one shipment."""
+
+    terms: tuple[TermsRevision, ...]
+    carriages: Sequence[tuple[Carrier, Carriage]]
+    carrying: Carrying
+    gates: tuple[GateWatch, ...]
+    said: Said
 
 
 def gather(
@@ -44,27 +44,39 @@ def gather(
         shipments: what is to be judged.
         areas: what areas are.
         until: the watermark, which was read before anything else.
+
+    Raises:
+        Undecodable: recorded bytes that can't be read.
     """
     ids = [shipment.shipment_id for shipment in shipments]
-    terms: dict[int, list[TermsRow]] = {}
+    terms: dict[int, list[TermsRevision]] = {}
     for row in judging.terms_of(conn, ids):
-        terms.setdefault(row.shipment_id, []).append(row)
+        terms.setdefault(row.shipment_id, []).append(_revision(row))
     carrying = carrying_.carrying(conn, carrying_.goods_of(conn, ids))
     rows = [(owner, carrier) for owner, found in carrying.items() for carrier in found.carriers]
+    watches = gates.watches(conn, shipments, terms, areas)
+    asked = [Watched(one.device_id, one.begins, one.ends) for _, one in rows]
     told: dict[int, list[MilestoneRow]] = {}
-    for milestone in judging.milestones_of(conn, [carrier for _, carrier in rows]):
+    for milestone in judging.milestones_of(conn, asked + [watch.asked for watch in watches]):
         told.setdefault(milestone.place, []).append(milestone)
-    carriages: dict[int, list[tuple[Carrier, Carriage]]] = {}
-    for place, (owner, carrier) in enumerate(rows):
-        carriage = _carriage(carrier, told.get(place, []))
-        carriages.setdefault(owner, []).append((carrier, carriage))
+    carried: dict[int, list[tuple[Carrier, Carriage]]] = {}
+    for (owner, carrier), carriage in zip(rows, carriages(conn, rows, told), strict=True):
+        carried.setdefault(owner, []).append((carrier, carriage))
+    watched: dict[int, list[GateWatch]] = {}
+    for place, watch in enumerate(watches, start=len(rows)):
+        watched.setdefault(watch.owner, []).append(watch.told(told.get(place, [])))
+    spoken = said.said(conn, carrying, ids)
     return {
         shipment.shipment_id: _facts(
             conn,
             shipment,
-            terms.get(shipment.shipment_id, []),
-            carriages.get(shipment.shipment_id, []),
-            carrying.get(shipment.shipment_id, NOTHING).conflicts,
+            _Found(
+                tuple(terms.get(shipment.shipment_id, [])),
+                carried.get(shipment.shipment_id, []),
+                carrying.get(shipment.shipment_id, NOTHING),
+                tuple(watched.get(shipment.shipment_id, [])),
+                spoken[shipment.shipment_id],
+            ),
             areas,
             until,
         )
@@ -75,31 +87,30 @@ def gather(
 def _facts(
     conn: Connection,
     shipment: ShipmentRow,
-    terms: Sequence[TermsRow],
-    carriages: Sequence[tuple[Carrier, Carriage]],
-    conflicts: tuple[Conflict, ...],
+    found: _Found,
     areas: Mapping[str, tuple[AreaRevision, ...]],
     until: datetime,
 ) -> Facts:
     facts = Facts(
         shipment=shipment.number,
-        terms=tuple(
-            TermsRevision(row.revision, row.valid_from, _terms(msgspec.json.encode(row.body)))
-            for row in terms
-        ),
-        carriages=tuple(carriage for _, carriage in carriages),
+        terms=found.terms,
+        carriages=tuple(carriage for _, carriage in found.carriages),
         areas=areas,
-        conflicts=conflicts,
         closed_at=shipment.closed_at,
+        aboard=tuple(part.aboard for part in found.carrying.parts),
+        reports=found.said.reports,
+        documents=found.said.documents,
+        gates=found.gates,
+        conflicts=found.carrying.conflicts,
     )
     asked = windows(facts, until)
     if not asked:
         return facts
     measured: dict[str, list[Silence]] = {}
-    ids = {row.device: row.device_id for row, _ in carriages}
+    ids = {row.device: row.device_id for row, _ in found.carriages}
     for window in asked:
-        found = judging.gaps(conn, ids[window.device], window.begins, window.ends, window.longer_than_s)
-        measured.setdefault(window.device, []).extend(Silence(*gap) for gap in found)
+        gaps = judging.gaps(conn, ids[window.device], window.begins, window.ends, window.longer_than_s)
+        measured.setdefault(window.device, []).extend(Silence(*gap) for gap in gaps)
     return msgspec.structs.replace(
         facts,
         carriages=tuple(
@@ -111,40 +122,12 @@ def _facts(
     )
 
 
-def _carriage(row: Carrier, milestones: Sequence[MilestoneRow]) -> Carriage:
-    track = DeviceState.decode(row.state).track if row.state is not None else None
-    return Carriage(
-        device=row.device,
-        role=row.role,
-        expected_every_s=row.expected_every_s,
-        begins=row.begins,
-        ends=row.ends,
-        is_aboard=row.is_aboard,
-        last_heard=None if track is None or track.heard is None else moment(track.heard[0]),
-        last_fix=None if track is None or track.fix is None else moment(track.fix.time_us),
-        milestones=tuple(
-            Milestone(m.time, m.kind, m.area, m.detail, (m.at_time, m.at_run, m.at_seq)) for m in milestones
-        ),
-        leaving={} if track is None else _leaving(track),
-        moving_off=_moving_off(track),
-    )
-
-
-def _leaving(track: Track) -> dict[str, datetime]:
-    return {
-        code: moment(presence.prior.time_us)
-        for code, presence in track.areas.items()
-        if presence.standing is Standing.LEAVING and presence.prior is not None
-    }
-
-
-def _moving_off(track: Track | None) -> datetime | None:
-    fix = None if track is None else track.leaving_from
-    return None if fix is None else moment(fix.time_us)
-
-
 def _since(silence: Silence) -> datetime:
     return silence.last_heard
+
+
+def _revision(row: TermsRow) -> TermsRevision:
+    return TermsRevision(row.revision, row.valid_from, _terms(msgspec.json.encode(row.body)))
 
 
 @lru_cache(maxsize=4096)

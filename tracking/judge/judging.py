@@ -25,7 +25,7 @@ from tracking.judge.announce import announce, tell_judged
 from tracking.judge.gather import gather
 from tracking.judge.outcome import changes
 from tracking.judge.places import Areas
-from tracking.store import findings, judging, work
+from tracking.store import concern, findings, judging, work
 from tracking.store.database import Connection
 from tracking.store.work import Work, WorkKind
 
@@ -49,7 +49,7 @@ class Judging:
                 changed[row.key] = min(changed.get(row.key, row.changed_from), row.changed_from)
             else:
                 concerned.add(row.key)
-        concerned.update(judging.concerned_shipments(conn, changed, {}))
+        concerned.update(concern.concerned_shipments(conn, changed, {}))
         dues = judge_shipments(conn, self._areas, sorted(concerned), watermark, now)
         work.finish(conn, [row.work_id for row in taken])
         judging.settle_dues(conn, "shipment_due", dues)

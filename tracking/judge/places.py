@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec import Struct
+from shapely.geometry import shape
 
 from tracking.domain.custody.facts import AreaRevision
 from tracking.domain.places import PlaceIndex
 from tracking.domain.tracks import Levels
 from tracking.store import judging, levels, registry
 from tracking.store.database import Connection
+from tracking.store.judging import AreaRow
 
 
 class Progress(Struct, frozen=True):
@@ -37,10 +39,26 @@ class Areas:
         if revision != self._revision:
             found: dict[str, list[AreaRevision]] = {}
             for row in judging.area_revisions(conn):
-                found.setdefault(row.code, []).append(AreaRevision(**row._asdict()))
+                found.setdefault(row.code, []).append(_revision(row))
             self._areas = {code: tuple(revisions) for code, revisions in found.items()}
             self._revision = revision
         return self._areas
+
+
+def _revision(row: AreaRow) -> AreaRevision:
+    middle = None if row.geometry is None else shape(row.geometry).centroid
+    return AreaRevision(
+        code=row.code,
+        kind=row.kind,
+        bonded=row.bonded,
+        parent=row.parent,
+        revision=row.revision,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        properties=row.properties,
+        lon=None if middle is None else middle.x,
+        lat=None if middle is None else middle.y,
+    )
 
 
 class Places:

@@ -14,10 +14,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-import msgspec
-
-from devices.codecs import CODECS, BadEvent
-from devices.observation import Datum, Observation, micros
+from devices.observation import Observation, micros
 from tracking.domain.tracks import (
     DEFAULTS,
     SNAPSHOT_EVERY,
@@ -32,6 +29,7 @@ from tracking.domain.tracks import (
     refold,
 )
 from tracking.judge import measures, passing
+from tracking.judge.decoding import observation
 from tracking.judge.places import LevelTable, Places
 from tracking.store import history, judging, observations, record, work
 from tracking.store.database import Connection
@@ -39,10 +37,6 @@ from tracking.store.judging import ProfileRow
 from tracking.store.observations import END, Stored
 from tracking.store.record import SnapshotRow
 from tracking.store.work import Work, WorkKind
-
-
-class Undecodable(Exception):
-    """Recorded bytes that can't be decoded any more: a codec has been changed in a way it must not be."""
 
 
 class Refolding:
@@ -115,8 +109,6 @@ class _Past:
     def __init__(self, conn: Connection, device: ProfileRow) -> None:
         self._conn = conn
         self._device = device
-        self._codec = CODECS[device.dialect]
-        self._datum = Datum(device.datum)
         self.times_us: dict[int, int] = {}
 
     def windows(self, after: observations.Key, head: Track) -> Iterator[Window]:
@@ -148,15 +140,9 @@ class _Past:
 
     def _decode(self, row: Stored) -> Observation:
         """An observation from its own bytes, as the record decoded them."""
-        (event,) = self._codec(row.body, self._datum)
-        if isinstance(event, BadEvent):
-            where = f"{self._device.name} {row.event_time.isoformat()} {row.run}/{row.seq}"
-            raise Undecodable(f"{where}: {event.detail}")
         measures.REFOLDED.inc()
         key = (micros(row.event_time), row.run, row.seq)
-        if event.key == key:
-            return event
-        return msgspec.structs.replace(event, time_us=key[0], run=key[1], seq=key[2])
+        return observation(self._device.dialect, self._device.datum, row.body, key, self._device.name)
 
 
 def _write(

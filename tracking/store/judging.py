@@ -15,12 +15,13 @@ from typing import Any, Final, NamedTuple
 from psycopg.types.json import Jsonb
 
 from tracking.domain.custody.facts import READ_KINDS
-from tracking.store.carrying import Carrier
 from tracking.store.database import CUSTODY_CHANNEL, WORK_CHANNEL, Connection, notify, queries
 from tracking.store.work import DueKind
 
 SQL: Final = queries("judging")
-THINGS: Final = queries("things")
+
+OF_AREAS: Final = frozenset({"entered", "left", "crossed", "strayed", "returned"})
+"""Kinds of milestones that name an area; of the others the newest tells how a device stands."""
 
 
 class ShipmentRow(NamedTuple):
@@ -41,8 +42,26 @@ class TermsRow(NamedTuple):
     body: Mapping[str, Any]
 
 
+class Watched(NamedTuple):
+    """A device whose milestones are asked for, from when until when."""
+
+    device_id: int
+    begins: datetime
+    ends: datetime | None
+
+
+class GateRow(NamedTuple):
+    """A gate and its device."""
+
+    code: str
+    device_id: int
+    device: str
+    expected_every_s: int
+    last_heard: datetime | None
+
+
 class MilestoneRow(NamedTuple):
-    """A milestone that holds now; ``place`` is the carriage's place in the question, from 0."""
+    """A milestone that holds now; ``place`` is that of its device in the question, from 0."""
 
     place: int
     time: datetime
@@ -55,7 +74,7 @@ class MilestoneRow(NamedTuple):
 
 
 class AreaRow(NamedTuple):
-    """A revision of an area, without its geometry."""
+    """A revision of an area; its geometry (GeoJSON) only where it is a gate."""
 
     code: str
     kind: str
@@ -64,6 +83,8 @@ class AreaRow(NamedTuple):
     revision: int
     valid_from: datetime
     valid_to: datetime | None
+    properties: Mapping[str, Any]
+    geometry: Mapping[str, Any] | None
 
 
 class ProfileRow(NamedTuple):
@@ -76,31 +97,13 @@ class ProfileRow(NamedTuple):
     expected_every_s: int
 
 
-def concerned_shipments(
-    conn: Connection, devices: Mapping[int, datetime], things: Mapping[int, datetime]
-) -> list[int]:
-    """The shipments that were on or in these, however deep, at any time from their moments on.
-
-    Args:
-        conn: within the judging's transaction.
-        devices: whose track or attachment has changed, and since when.
-        things: whose containment has changed, and since when.
-    """
-    if not devices and not things:
-        return []
-    parameters = {
-        "device_ids": list(devices),
-        "device_froms": list(devices.values()),
-        "thing_ids": list(things),
-        "thing_froms": list(things.values()),
-    }
-    return [shipment_id for (shipment_id,) in conn.execute(THINGS["concerned_shipments"], parameters)]
-
-
-def leave_shipments(conn: Connection, shipment_ids: Sequence[int], since: datetime) -> None:
+def leave_shipments(
+    conn: Connection, shipment_ids: Sequence[int], since: datetime, *, urgent: bool = False
+) -> None:
     """Leave each of these shipments to be judged once."""
     if shipment_ids:
-        conn.execute(SQL["leave_shipments"], {"ids": list(shipment_ids), "since": since})
+        parameters = {"ids": list(shipment_ids), "since": since, "urgent": urgent}
+        conn.execute(SQL["leave_shipments"], parameters)
 
 
 def lock_shipments(conn: Connection, shipment_ids: Sequence[int]) -> list[ShipmentRow]:
@@ -113,18 +116,26 @@ def terms_of(conn: Connection, shipment_ids: Sequence[int]) -> list[TermsRow]:
     return [TermsRow(*row) for row in conn.execute(SQL["terms_of"], {"ids": list(shipment_ids)})]
 
 
-def milestones_of(conn: Connection, carriages: Sequence[Carrier]) -> list[MilestoneRow]:
-    """The milestones within each carriage, and those that say how things stood when it began."""
-    if not carriages:
+def gates(conn: Connection, codes: Sequence[str]) -> dict[str, GateRow]:
+    """Gates that have a device, by code."""
+    if not codes:
+        return {}
+    return {row[0]: GateRow(*row) for row in conn.execute(SQL["gates"], {"codes": list(codes)})}
+
+
+def milestones_of(conn: Connection, asked: Sequence[Watched]) -> list[MilestoneRow]:
+    """The milestones of each device while it is asked for, and those that say how things stood before."""
+    if not asked:
         return []
     with conn.cursor(binary=True) as cursor:
         cursor.execute(
             SQL["milestones_of"],
             {
-                "device_ids": [carriage.device_id for carriage in carriages],
-                "begins": [carriage.begins for carriage in carriages],
-                "ends": [carriage.ends for carriage in carriages],
+                "device_ids": [one.device_id for one in asked],
+                "begins": [one.begins for one in asked],
+                "ends": [one.ends for one in asked],
                 "kinds": list(READ_KINDS),
+                "standing": [kind for kind in READ_KINDS if kind not in OF_AREAS],
             },
         )
         return [MilestoneRow(place - 1, *row) for place, *row in cursor]
@@ -146,7 +157,7 @@ def reference_revision(conn: Connection) -> int:
 
 
 def area_revisions(conn: Connection) -> list[AreaRow]:
-    """Every revision of every area, without geometry."""
+    """Every revision of every area."""
     return [AreaRow(*row) for row in conn.execute(SQL["area_revisions"])]
 
 

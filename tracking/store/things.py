@@ -119,10 +119,8 @@ def ring(conn: Connection, refused: Link) -> Conflict:
     return Conflict(Kind.CYCLE, refused.child, (refused.parent,), refused.begins, refused.ends, evidence)
 
 
-def replace(
-    conn: Connection, held: Standing, histories: Sequence[History], *, recorded_at: datetime
-) -> set[str]:
-    """Let these histories hold instead of what held; returns the URIs of the things that differ."""
+def replace(conn: Connection, held: Standing, histories: Sequence[History], *, recorded_at: datetime) -> None:
+    """Let these histories hold instead of what held."""
     stays = {stay for history in histories for stay in history.stays}
     conflicts = {conflict for history in histories for conflict in history.conflicts}
     gone, come = held.stays.keys() - stays, stays - held.stays.keys()
@@ -147,13 +145,12 @@ def replace(
                 "recorded_at": recorded_at,
             },
         )
-    return {stay.child for stay in (*gone, *come)} | {conflict.child for conflict in (*past, *new)}
 
 
-def leave_contents(conn: Connection, changed: Mapping[int, datetime]) -> None:
+def leave_contents(conn: Connection, said: Mapping[int, datetime]) -> None:
     """Whoever is in these things from their moments on is to be judged."""
-    if changed:
-        conn.execute(SQL["leave_contents"], (int8s(list(changed)), moments(list(changed.values()))))
+    if said:
+        conn.execute(SQL["leave_contents"], (int8s(list(said)), moments(list(said.values()))))
 
 
 def _add_stays(conn: Connection, stays: Sequence[Stay], recorded_at: datetime) -> None:

@@ -6,12 +6,14 @@ observation's own bytes. So the rows can be made again from the bytes, and ``bon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from devices.identifiers import Thing
 from tracking.store import things
 from tracking.store.arrays import bools, int2s, int4s, int8s, texts, timestamps
+from tracking.store.carrying import Carrying
 from tracking.store.database import Connection, queries
 from tracking.store.kinds import KIND_NUMBERS
 
@@ -19,6 +21,10 @@ SQL: Final = queries("told")
 
 URGENT: Final = KIND_NUMBERS["gate"]
 """A truck stands at the barrier: who it concerns is judged before anything else."""
+
+
+BY_CARRIAGE: Final = tuple(KIND_NUMBERS[kind] for kind in ("scan", "seal", "handover"))
+"""What a device that is itself on the goods says counts for them, whatever it names."""
 
 
 class MentionRow(NamedTuple):
@@ -41,6 +47,21 @@ class MentionRow(NamedTuple):
     is_move: bool = False
 
 
+class ToldRow(NamedTuple):
+    """An observation that concerns an owner's things; ``body`` decodes to it."""
+
+    owner: int
+    device_id: int
+    device: str
+    device_kind: str
+    dialect: str
+    datum: str
+    event_time: datetime
+    run: int
+    seq: int
+    body: bytes
+
+
 def add_mentions(conn: Connection, rows: Sequence[MentionRow]) -> None:
     """Record what new observations name, the things themselves, and the work that follows."""
     if not rows:
@@ -61,3 +82,33 @@ def add_mentions(conn: Connection, rows: Sequence[MentionRow]) -> None:
             URGENT,
         ),
     )
+
+
+def told_of(
+    conn: Connection, carrying: Mapping[int, Carrying], papers: Sequence[tuple[int, int]]
+) -> list[ToldRow]:
+    """What was said of owners' things and of what carried them, each observation once an owner, in order.
+
+    Args:
+        conn: within the judging's transaction.
+        carrying: what they were and what carried them, by owner.
+        papers: (owner, entry) of documents: what was said of the passes among them, and what they are about.
+    """
+    parts = [(owner, *part) for owner, found in carrying.items() for part in found.parts]
+    carriers = [(owner, one) for owner, found in carrying.items() for one in found.carriers]
+    parameters = {
+        "owners": [owner for owner, _, _ in parts],
+        "thing_ids": [thing_id for _, thing_id, _ in parts],
+        "begins": [part.begins for _, _, part in parts],
+        "ends": [part.ends for _, _, part in parts],
+        "goods": [part.is_goods for _, _, part in parts],
+        "by_owners": [owner for owner, _ in carriers],
+        "device_ids": [one.device_id for _, one in carriers],
+        "by_begins": [one.begins for _, one in carriers],
+        "by_ends": [one.ends for _, one in carriers],
+        "kinds": list(BY_CARRIAGE),
+        "paper_owners": [owner for owner, _ in papers],
+        "entries": [entry for _, entry in papers],
+    }
+    with conn.cursor(binary=True) as cursor:
+        return [ToldRow(*row) for row in cursor.execute(SQL["told_of"], parameters)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
@@ -11,19 +12,33 @@ from devices.observation import EPOCH
 from tracking.domain.custody.facts import AreaRevision, Facts
 from tracking.domain.custody.judge import judge
 from tracking.exchange.verify.report import Difference, Part
+from tracking.judge.decoding import Undecodable
 from tracking.judge.gather import gather
 from tracking.judge.outcome import changes
-from tracking.store import findings, judging, verify
+from tracking.store import concern, findings, verify
 from tracking.store.database import Connection
 from tracking.store.judging import ShipmentRow
 
+LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
-def waiting(conn: Connection, watermark: datetime | None) -> set[int]:
-    """Shipments that the judge has yet to look at."""
-    devices = dict(verify.rows(conn, "device_work"))
-    things = {key: since for key, since, _ in verify.rows(conn, "thing_work")}
+
+def waiting(conn: Connection, watermark: datetime | None, *, soon: bool = False) -> set[int]:
+    """Shipments that the judge has yet to look at.
+
+    Args:
+        conn: within the snapshot.
+        watermark: as of the snapshot.
+        soon: also those whose devices have said what is judged in some seconds only.
+    """
+    devices = dict(verify.rows(conn, "device_work", through=LATEST if soon else watermark))
+    things: dict[int, datetime] = {}
+    goods: dict[int, datetime] = {}
+    for key, kind, since in verify.rows(conn, "thing_work"):
+        one = goods if kind == "goods" else things
+        one[key] = min(since, one.get(key, since))
+    papers = [key for (key,) in verify.rows(conn, "document_work")]
     return {key for (key,) in verify.rows(conn, "waiting_shipments", watermark=watermark)} | set(
-        judging.concerned_shipments(conn, devices, things)
+        concern.concerned_shipments(conn, devices, things, goods=goods, documents=papers)
     )
 
 
@@ -38,7 +53,11 @@ def check(
         part.shipments += 1
         until = through or EPOCH
         shipment = ShipmentRow(shipment_id, number, park, closed_at)
-        facts = gather(conn, [shipment], areas, until)[shipment_id]
+        try:
+            facts = gather(conn, [shipment], areas, until)[shipment_id]
+        except Undecodable as error:
+            part.differs(error.table, error.key, "its bytes can't be read")
+            continue
         held = findings.effective(conn, shipment_id)
         judgement = judge(facts, until)
         if version is None:
@@ -67,11 +86,14 @@ def _known(facts: Facts, until: datetime) -> Facts:
     """The facts without what devices have said since. It changes nothing until a due moment is reached."""
     return msgspec.structs.replace(
         facts,
+        reports=tuple(one for one in facts.reports if one.time <= until),
         carriages=tuple(
             msgspec.structs.replace(
                 carriage,
                 last_heard=None if carriage.last_heard is None else min(carriage.last_heard, until),
                 last_fix=None if carriage.last_fix is None else min(carriage.last_fix, until),
+                samples=tuple(one for one in carriage.samples if one.time <= until),
+                positions=tuple(one for one in carriage.positions if one.time <= until),
             )
             for carriage in facts.carriages
         ),

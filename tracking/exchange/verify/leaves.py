@@ -22,6 +22,7 @@ TABLES: Final = {
     "terms": "terms",
     "aggregation": "containment_events",
     "containment": "containments",
+    "document": "documents",
     "batch": "batches",
     "custody": "findings",
     "action": "alert_actions",

@@ -69,7 +69,7 @@ def _look_again(dsn: str, report: Report, pause_s: float) -> None:
             return
         sleep(pause_s)
         with verify.reading(dsn) as conn:
-            unjudged = custody.waiting(conn, positions.watermark(conn))
+            unjudged = custody.waiting(conn, positions.watermark(conn), soon=True)
             still = [key for key in report.unsure if key not in unjudged]
             report.unsure = custody.check(conn, still, Areas().current(conn)).unsure
     for differences in report.unsure.values():
@@ -84,7 +84,7 @@ def _jobs(conn: Connection, report: Report, kept: chain.Kept, trusted: tuple[byt
     unjudged = custody.waiting(conn, watermark)
     shipments = [key for (key,) in verify.rows(conn, "shipment_ids")]
     judged = [key for key in shipments if key not in unjudged]
-    unfolded = {key for key, _, is_unfolded in verify.rows(conn, "thing_work") if is_unfolded}
+    unfolded = {key for key, kind, _ in verify.rows(conn, "thing_work") if kind == "thing"}
     contained = [key for (key,) in verify.rows(conn, "contained") if key not in unfolded]
     report.waiting = len(late) + len(unfolded) + len(shipments) - len(judged)
     report.shipments = len(shipments) - len(judged)

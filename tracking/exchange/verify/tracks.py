@@ -16,8 +16,10 @@ import numpy as np
 
 from devices.codecs import CODECS, BadEvent, Unreadable
 from devices.observation import Datum, Observation, Position, Reading, Scan, micros, moment
+from tracking.domain.custody.told import Told
 from tracking.domain.places import PlaceIndex
 from tracking.domain.things.subject import moved, subject
+from tracking.domain.things.subject import named as things_named
 from tracking.domain.tracks import (
     DEFAULTS,
     FOLD_VERSION,
@@ -139,6 +141,7 @@ class _Derived:
         named = {"device_id": self._device.device_id}
         readings = Beside(verify.stream(self._conn, "readings", **named), self._stray_reading)
         scanned = Beside(verify.stream(self._conn, "scanned", **named), self._stray_scan)
+        mentioned = Beside(verify.stream(self._conn, "mentioned", **named), self._stray_mention)
         for row in verify.stream(self._conn, "observations", **named):
             key = (micros(row[0]), row[1], row[2])
             try:
@@ -160,9 +163,12 @@ class _Derived:
             self._compare_readings(key, _values(event), dict(held[3:] for held in readings.at(row[:3])))
             if [held[3:] for held in scanned.at(row[:3])] != _moves(event):
                 self._differs("containment_events", key, "isn't what its bytes say")
+            if [held[3:] for held in mentioned.at(row[:3])] != _mentions(event):
+                self._differs("mentions", key, "aren't what its bytes say")
             yield event
         readings.end()
         scanned.end()
+        mentioned.end()
 
     def _compare_readings(self, key: Key, said: dict[str, float], held: dict[str, float]) -> None:
         for quantity in sorted(said.keys() | held.keys()):
@@ -178,6 +184,10 @@ class _Derived:
     def _stray_scan(self, row: Row) -> None:
         time, run, seq, *_ = row
         self._differs("containment_events", (micros(time), run, seq), "is of no observation")
+
+    def _stray_mention(self, row: Row) -> None:
+        time, run, seq, *_ = row
+        self._differs("mentions", (micros(time), run, seq), "is of no observation")
 
     def _differs(self, table: str, key: Key, says: str) -> None:
         time_us, run, seq = key
@@ -195,6 +205,15 @@ def _moves(event: Observation) -> list[Row]:
     if move is None or not isinstance(fact, Scan):
         return []
     return [(move.child.uri, move.parent and move.parent.uri, fact.action.value, fact.quantity, "")]
+
+
+def _mentions(event: Observation) -> list[Row]:
+    """What must stand in ``mentions``: thing, kind, whether as a parent only; by the thing."""
+    if not isinstance(event.fact, Told):
+        return []
+    kind = FACT_NUMBERS[type(event.fact)]
+    found = [(one.thing.uri, kind, one.is_parent) for one in things_named(event.fact)]
+    return sorted(found) or [(None, kind, False)]
 
 
 def _wrong(row: tuple[Any, ...], event: Observation) -> list[str]:

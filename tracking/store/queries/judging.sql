@@ -1,8 +1,8 @@
 -- What the judge gathers and writes, beside work, findings, alerts and outbox, which have their own files.
 
 -- name: leave_shipments
-insert into work (kind, key, changed_from)
-select 'shipment', shipment_id, %(since)s from unnest(%(ids)s::bigint[]) as given (shipment_id)
+insert into work (kind, key, changed_from, urgent)
+select 'shipment', shipment_id, %(since)s, %(urgent)s from unnest(%(ids)s::bigint[]) as given (shipment_id)
 
 -- name: lock_shipments
 -- In order, so that no two judges can each hold what the other waits for.
@@ -60,7 +60,7 @@ cross join lateral (
     ) before
     union all
     select before.*
-    from (values ('silent'), ('heard'), ('stopped'), ('moved')) as spoke (kind)
+    from unnest(%(standing)s::text[]) as spoke (kind)
     cross join lateral (
         select time, kind, area, detail, at_time, at_run, at_seq
         from milestones
@@ -89,11 +89,20 @@ where heard - last_heard > make_interval(secs => %(longer_than_s)s)
 -- name: reference_revision
 select revision from reference_state
 
+-- name: gates
+-- A gate's device is the one in its park that has its code.
+select a.code, d.device_id, p.code || '/' || d.code, d.expected_every_s, t.head_time
+from areas a
+join devices d on d.park_id = a.park_id and d.code = a.code
+join parks p on p.park_id = a.park_id
+left join device_tracks t using (device_id)
+where a.code = any(%(codes)s)
+
 -- name: area_revisions
--- What areas are, without where they are. A revision without geometry says that the area has ended.
+-- What areas are, and where gates are. A revision without geometry says that the area has ended.
 select
     a.code, a.kind, coalesce(r.properties -> 'bonded' = 'true', false), r.properties ->> 'parent', r.revision,
-    r.valid_from, r.valid_to
+    r.valid_from, r.valid_to, r.properties, case a.kind when 'gate' then r.geometry end
 from area_revisions r join areas a using (area_id)
 where r.geometry is not null and (r.valid_to is null or r.valid_to > r.valid_from)
 

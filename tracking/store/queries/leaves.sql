@@ -48,6 +48,17 @@ select s.containment_id as key, c.uri as child, p.uri as parent, s.valid_from, s
        s.recorded_at
 from containments s join things c on c.thing_id = s.child_id join things p on p.thing_id = s.parent_id
 
+-- name: document
+-- With all that it is about.
+select d.entry as key, d.kind as document_kind, d.number, d.time, d.body, d.source, d.by, d.recorded_at, d.digest,
+       array(select s.number from document_links l join shipments s using (shipment_id) where l.entry = d.entry
+             order by s.number collate "C") as shipments,
+       array(select t.uri from document_links l join things t using (thing_id) where l.entry = d.entry
+             order by t.uri collate "C") as things,
+       array(select json_build_array(device_id, run, seq) from document_links l
+             where l.entry = d.entry and l.device_id is not null order by device_id, run, seq) as devices
+from documents d
+
 -- name: closing
 select shipment_id as key, closed_at from shipments where closed_at is not null
 

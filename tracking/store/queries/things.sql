@@ -75,29 +75,6 @@ from things where uri = %(child)s
 insert into work (kind, key, changed_from)
 select 'contents', given.* from unnest(%b::bigint[], %b::timestamptz[]) as given
 
--- name: concerned_shipments
--- Which shipments were on or in these from then on, however deep? Superseded attachments count: who carried
--- yesterday by mistake is judged again without it. Each thing is met once a moment, so rings end.
-with recursive inside (thing_id, since) as (
-    (
-        select a.thing_id, changed.since
-        from unnest(%(device_ids)s::bigint[], %(device_froms)s::timestamptz[]) as changed (device_id, since)
-        join attachments a on a.device_id = changed.device_id
-        where coalesce(a.valid_to, 'infinity') > changed.since
-        union
-        select thing_id, since from unnest(%(thing_ids)s::bigint[], %(thing_froms)s::timestamptz[]) as given (thing_id, since)
-    )
-    union
-    select c.child_id, inside.since
-    from inside
-    join containments c on c.parent_id = inside.thing_id and c.superseded_at is null
-     and coalesce(c.valid_to, 'infinity'::timestamptz) > inside.since
-)
-select distinct st.shipment_id
-from inside
-join shipment_things st using (thing_id)
-where coalesce(st.valid_to, 'infinity') > inside.since
-
 -- name: goods_of
 -- What a shipment consists of, while it is under custody.
 select st.shipment_id, t.thing_id, t.uri, st.valid_from, least(st.valid_to, s.closed_at)
@@ -131,9 +108,13 @@ from containments s join things c on c.thing_id = s.child_id join things p on p.
 where c.uri = %(child)s and p.uri = %(parent)s and s.superseded_at is null and s.valid_from <= %(at)s
 order by s.valid_from desc limit 1
 
+-- name: things_named
+select thing_id, uri, kind, label from things where uri = any(%(uris)s)
+
 -- name: devices_on
 -- The devices that were ever on these things, with what they have said so far.
-select t.uri, t.label, a.device_id, p.code || '/' || d.code, a.role, d.expected_every_s, a.valid_from, a.valid_to, dt.state
+select t.uri, t.label, a.device_id, p.code || '/' || d.code, d.kind, a.role, d.expected_every_s, a.valid_from, a.valid_to,
+       dt.state
 from things t
 join attachments a on a.thing_id = t.thing_id and a.superseded_at is null
 join devices d on d.device_id = a.device_id

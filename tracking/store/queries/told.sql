@@ -19,3 +19,41 @@ from given g join things t using (uri)
 where not g.is_move
 group by g.is_parent, t.thing_id
 order by g.is_parent, t.thing_id
+
+-- name: told_of
+-- What was said of these things while they were aboard, the last moment included (so that a scan that unloads counts);
+-- by the devices on them, whatever they named; of the passes of these documents, and whatever these are about, at any
+-- time. An observation that somebody has taken away isn't there: that it is missing is told by verification.
+with named (owner, device_id, event_time, run, seq) as (
+    select g.owner, m.device_id, m.event_time, m.run, m.seq
+    from unnest(
+        %(owners)s::bigint[], %(thing_ids)s::bigint[], %(begins)s::timestamptz[], %(ends)s::timestamptz[], %(goods)s::bool[]
+    ) as g (owner, thing_id, begins, ends, is_goods)
+    join mentions m on m.thing_id = g.thing_id and m.event_time >= g.begins and m.event_time <= coalesce(g.ends, 'infinity')
+    where g.is_goods or not m.is_parent
+    union
+    select c.owner, m.device_id, m.event_time, m.run, m.seq
+    from unnest(
+        %(by_owners)s::bigint[], %(device_ids)s::bigint[], %(by_begins)s::timestamptz[], %(by_ends)s::timestamptz[]
+    ) as c (owner, device_id, begins, ends)
+    join mentions m on m.device_id = c.device_id and m.event_time >= c.begins and m.event_time <= coalesce(c.ends, 'infinity')
+    where m.kind = any(%(kinds)s::smallint[])
+    union
+    select d.owner, m.device_id, m.event_time, m.run, m.seq
+    from unnest(%(paper_owners)s::bigint[], %(entries)s::bigint[]) as d (owner, entry)
+    join document_links l using (entry)
+    join things t on t.thing_id = l.thing_id and t.kind = 'pass'
+    join mentions m on m.thing_id = t.thing_id
+    union
+    select d.owner, m.device_id, m.event_time, m.run, m.seq
+    from unnest(%(paper_owners)s::bigint[], %(entries)s::bigint[]) as d (owner, entry)
+    join document_links l on l.entry = d.entry and l.run is not null
+    join mentions m on m.device_id = l.device_id and m.run = l.run and m.seq = l.seq
+)
+select n.owner, n.device_id, p.code || '/' || d.code, d.kind, d.dialect, d.datum, n.event_time, n.run, n.seq, o.body
+from named n
+join observations o
+  on o.device_id = n.device_id and o.event_time = n.event_time and o.run = n.run and o.seq = n.seq
+join devices d on d.device_id = n.device_id
+join parks p using (park_id)
+order by n.owner, n.event_time, p.code, d.code, n.run, n.seq

@@ -33,6 +33,12 @@ select e.event_time, e.run, e.seq, c.uri, p.uri, e.action, e.quantity, e.reporte
 from containment_events e join things c on c.thing_id = e.child_id left join things p on p.thing_id = e.parent_id
 where e.device_id = %(device_id)s order by e.event_time, e.run, e.seq, e.event_id
 
+-- name: mentioned
+-- What this device named, by whom it was named and how.
+select m.event_time, m.run, m.seq, t.uri, m.kind, m.is_parent
+from mentions m left join things t using (thing_id)
+where m.device_id = %(device_id)s order by m.event_time, m.run, m.seq, t.uri collate "C"
+
 -- name: contained
 -- Every thing of which something is said, or held.
 select thing_id from things t
@@ -69,11 +75,16 @@ where s.shipment_id = any(%(ids)s) order by s.shipment_id
 select shipment_id from shipments order by shipment_id
 
 -- name: device_work
-select key, min(changed_from) from work where kind = 'device' group by key
+-- What waits for its moment only comes in while a difference is looked at again.
+select key, min(changed_from) from work
+where kind = 'device' and due_at <= coalesce(%(through)s::timestamptz, '-infinity') group by key
 
 -- name: thing_work
--- Things to be folded, and those whose contents are to be judged.
-select key, min(changed_from), bool_or(kind = 'thing') from work where kind in ('thing', 'contents') group by key
+-- Things to be folded, those whose contents are to be judged, and those of whom only their owners hear.
+select key, kind, min(changed_from) from work where kind in ('thing', 'contents', 'goods') group by key, kind
+
+-- name: document_work
+select distinct key from work where kind = 'document'
 
 -- name: waiting_shipments
 select distinct key from work

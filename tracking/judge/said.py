@@ -1,0 +1,65 @@
+"""What devices, people and partners said of shipments: observations and documents, by what they name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from tracking.domain.custody.intervals import overlap
+from tracking.domain.custody.told import Document, Report
+from tracking.judge import decoding
+from tracking.store import documents, told
+from tracking.store.carrying import NOTHING, Carrying
+from tracking.store.database import Connection
+from tracking.store.told import ToldRow
+
+
+class Said(Struct, frozen=True):
+    """What was said of one shipment, each in its own order."""
+
+    reports: tuple[Report, ...] = ()
+    documents: tuple[Document, ...] = ()
+
+
+def said(conn: Connection, carrying: Mapping[int, Carrying], ids: Sequence[int]) -> dict[int, Said]:
+    """What was said of each of these shipments, in a few statements for all.
+
+    Args:
+        conn: within the judging's transaction.
+        carrying: what they were and what carried them, by shipment.
+        ids: the shipments.
+
+    Raises:
+        Undecodable: recorded bytes that can't be read.
+    """
+    papers = documents.concerning(conn, carrying, ids)
+    rows = told.told_of(conn, carrying, [(paper.owner, paper.entry) for paper in papers])
+    keys = [(row.owner, row.device_id, row.run, row.seq) for row in rows]
+    papers += documents.about_observations(conn, keys)
+    reports: dict[int, list[Report]] = {}
+    for row in rows:
+        attached = _attached(row, carrying.get(row.owner, NOTHING))
+        found = decoding.report(row, attached)
+        if found is not None:
+            reports.setdefault(row.owner, []).append(found)
+    filed: dict[int, dict[int, Document]] = {}
+    for paper in papers:
+        filed.setdefault(paper.owner, {})[paper.entry] = decoding.document(paper)
+    return {
+        owner: Said(
+            tuple(sorted(reports.get(owner, ()), key=lambda one: one.order)),
+            tuple(sorted(filed.get(owner, {}).values(), key=lambda one: (one.time, one.entry))),
+        )
+        for owner in ids
+    }
+
+
+def _attached(row: ToldRow, carrying: Carrying) -> frozenset[str]:
+    """What the device was on when it said that, of what concerns the owner."""
+    moment = (row.event_time, row.event_time)
+    return frozenset(
+        one.uri
+        for one in carrying.carriers
+        if one.device_id == row.device_id and overlap((one.begins, one.ends), moment)
+    )
