@@ -24,9 +24,6 @@ EventId = tuple[int, str, int, int]
 NAMING: Final[frozenset[type[Fact]]] = frozenset({Gate, Handover, Scan, Seal})
 """Facts that name things which their device is not itself on."""
 
-READINGS_WAIT_US: Final = 5_000_000
-"""Sensor values of so many microseconds are judged together."""
-
 
 class Columns(NamedTuple):
     """What is written of a batch's events.
@@ -57,7 +54,6 @@ def columns(load: Load) -> Columns:
     for device_id, heard in load.heard.items():
         events = heard.events
         said: list[Observation] = []
-        measured: list[Observation] = []
         rows.device_id += [device_id] * len(events)
         rows.received_us += [received[index] for index in heard.origins]
         for event in events:
@@ -83,32 +79,25 @@ def columns(load: Load) -> Columns:
                 things.append(subject(fact))
                 if type(fact) is Reading:
                     readings.add(device_id, event)
-                    measured.append(event)
+                    said.append(event)
                 elif type(fact) in NAMING:
                     said.append(event)
             if event.id is not None:
                 ids.append((device_id, event.id, event.seq, event.time_us))
         if said:
             _add_said(whole, device_id, said)
-        if measured:
-            whole.work.append(_when_measured(device_id, [event.time_us for event in measured]))
     rows.leaf.extend(range(len(times)))
     return whole
 
 
 def _add_said(whole: Columns, device_id: int, said: Sequence[Observation]) -> None:
     for event in said:
-        whole.mentions.extend(_mentions(device_id, event))
-        whole.moved.extend(_moves(device_id, event))
+        if type(event.fact) is not Reading:
+            whole.mentions.extend(_mentions(device_id, event))
+            whole.moved.extend(_moves(device_id, event))
     times = [event.time_us for event in said if type(event.fact) is not Gate]  # no gate is on anything
     if times:
         whole.work.append(WorkRow("device", device_id, min(times)))
-
-
-def _when_measured(device_id: int, times: Sequence[int]) -> WorkRow:
-    """What is measured within some seconds is judged at once, when they are over."""
-    due = (max(times) // READINGS_WAIT_US + 1) * READINGS_WAIT_US
-    return WorkRow("device", device_id, min(times), due)
 
 
 def _mentions(device_id: int, event: Observation) -> list[MentionRow]:

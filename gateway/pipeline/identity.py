@@ -15,10 +15,10 @@ from typing import Final
 from devices.observation import ID_RUN, Observation
 from gateway.pipeline.load import Heard, Load, Refused, event_key
 from tracking.domain.tracks import ranges
-from tracking.store.record import GAP_REACH, Claim, GapRow, Precedent, WorkRow
+from tracking.store.record import NUMBERS_REACH, Claim, GapRow, Precedent, WorkRow
 
 SEQ_REUSED: Final = "seq_reused"
-GAP_REACH_US: Final = GAP_REACH // timedelta(microseconds=1)
+NUMBERS_REACH_US: Final = NUMBERS_REACH // timedelta(microseconds=1)
 
 
 def counts_on(heard: Heard) -> bool:
@@ -84,6 +84,7 @@ def sort_out(
         events, origins = heard.events, heard.origins
         heard.events, heard.origins = [], []
         firsts: dict[tuple[int, int], Observation] = {}
+        reused_us: list[int] = []
         refused_in = _refused_in(heard)
         for event, index in zip(events, origins, strict=True):
             place += 1
@@ -104,10 +105,13 @@ def sort_out(
             elif verdict == SEQ_REUSED:
                 detail = f"run {event.run}, seq {event.seq} was recorded with other content"
                 load.reject_observation(index, heard.device, SEQ_REUSED, detail, event)
+                reused_us.append(load.messages[index].received_us)
             else:
                 load.refused_messages.add(index)
                 refused = Refused(event.run, event.seq, event.id, verdict, "rejected before", index)
                 heard.refused.append(refused)
+        if reused_us:  # one of the two isn't the device's: whoever it was on hears of that
+            load.work.append(WorkRow("device", heard.device.device_id, min(reused_us) - NUMBERS_REACH_US))
 
 
 def _verdict(event: Observation, precedent: Precedent | None, is_recorded: bool | None) -> str:
@@ -212,7 +216,7 @@ def _note_gaps(
         return
     device_id = heard.device.device_id
     times = [0] if heard.refused else [event.time_us for event in heard.events]
-    load.work.append(WorkRow("device", device_id, max(0, min(times) - GAP_REACH_US)))
+    load.work.append(WorkRow("device", device_id, max(0, min(times) - NUMBERS_REACH_US)))
     known, still = set(before), set(after)
     firsts = {first for first, _ in after}
     load.opened_gaps += [GapRow(device_id, run, *gap) for gap in after if gap not in known]

@@ -129,9 +129,11 @@ def test_whatever_comes_last_custody_is_the_same(yard: Yard, database: str) -> N
     assert once[0]
     for order in list(permutations(parts))[1::5]:
         yard.conn.execute(
-            "truncate containment_events, containments, containment_conflicts, observations, milestones"
+            "truncate containment_events, containments, containment_conflicts, mentions, observations"
         )
-        yard.conn.execute("truncate findings, ledger, device_tracks, track_snapshots, work, sequence_gaps")
+        yard.conn.execute(
+            "truncate milestones, findings, ledger, device_tracks, track_snapshots, work, sequence_gaps"
+        )
         for part in order:
             yard.hears(*part)
             yard.judge()

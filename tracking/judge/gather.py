@@ -101,6 +101,8 @@ def _facts(
         reports=found.said.reports,
         documents=found.said.documents,
         gates=found.gates,
+        keys=found.said.keys,
+        reused=found.said.reused,
         conflicts=found.carrying.conflicts,
     )
     asked = windows(facts, until)

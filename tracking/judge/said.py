@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from tracking.domain.custody.facts import Reused
 from tracking.domain.custody.intervals import overlap
 from tracking.domain.custody.told import Document, Report
 from tracking.judge import decoding
@@ -16,10 +17,17 @@ from tracking.store.told import ToldRow
 
 
 class Said(Struct, frozen=True):
-    """What was said of one shipment, each in its own order."""
+    """What was said of one shipment, each in its own order.
+
+    Attributes:
+        keys: with which those sign that report, by device.
+        reused: numbers that came again with another content.
+    """
 
     reports: tuple[Report, ...] = ()
     documents: tuple[Document, ...] = ()
+    keys: Mapping[str, tuple[bytes, ...]] = {}
+    reused: tuple[Reused, ...] = ()
 
 
 def said(conn: Connection, carrying: Mapping[int, Carrying], ids: Sequence[int]) -> dict[int, Said]:
@@ -35,24 +43,31 @@ def said(conn: Connection, carrying: Mapping[int, Carrying], ids: Sequence[int])
     """
     papers = documents.concerning(conn, carrying, ids)
     rows = told.told_of(conn, carrying, [(paper.owner, paper.entry) for paper in papers])
-    keys = [(row.owner, row.device_id, row.run, row.seq) for row in rows]
-    papers += documents.about_observations(conn, keys)
-    reports: dict[int, list[Report]] = {}
+    papers += documents.about_observations(
+        conn, [(row.owner, row.device_id, row.run, row.seq) for row in rows]
+    )
+    reused = told.reused(conn, carrying, rows)
+    known = documents.keys(conn, (row.device_id for row in rows)) if rows else {}
+    heard: dict[int, list[ToldRow]] = {}
     for row in rows:
-        attached = _attached(row, carrying.get(row.owner, NOTHING))
-        found = decoding.report(row, attached)
-        if found is not None:
-            reports.setdefault(row.owner, []).append(found)
+        heard.setdefault(row.owner, []).append(row)
     filed: dict[int, dict[int, Document]] = {}
     for paper in papers:
         filed.setdefault(paper.owner, {})[paper.entry] = decoding.document(paper)
     return {
         owner: Said(
-            tuple(sorted(reports.get(owner, ()), key=lambda one: one.order)),
+            _reports(heard.get(owner, ()), carrying.get(owner, NOTHING)),
             tuple(sorted(filed.get(owner, {}).values(), key=lambda one: (one.time, one.entry))),
+            {row.device: known[row.device_id] for row in heard.get(owner, ()) if row.device_id in known},
+            reused.get(owner, ()),
         )
         for owner in ids
     }
+
+
+def _reports(rows: Sequence[ToldRow], carrying: Carrying) -> tuple[Report, ...]:
+    found = (decoding.report(row, _attached(row, carrying)) for row in rows)
+    return tuple(sorted((one for one in found if one is not None), key=lambda one: one.order))
 
 
 def _attached(row: ToldRow, carrying: Carrying) -> frozenset[str]:

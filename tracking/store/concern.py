@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from tracking.store.database import Connection, queries
+from tracking.store.kinds import KIND_NUMBERS
 
 SQL: Final = queries("concern")
 
@@ -43,5 +44,6 @@ def concerned_shipments(
         "goods_froms": list(direct.values()),
         "entries": list(documents),
         "reach": PAPER_REACH,
+        "handover": KIND_NUMBERS["handover"],
     }
     return [shipment_id for (shipment_id,) in conn.execute(SQL["concerned_shipments"], parameters)]

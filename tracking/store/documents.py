@@ -6,7 +6,8 @@ observation of a device. The same said again is one document.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from base64 import b64decode
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
@@ -155,6 +156,14 @@ def calibrated(conn: Connection, carriers: Sequence[Carrier]) -> dict[int, datet
         "ends": [carrier.ends for carrier in carriers],
     }
     return {place - 1: time for place, time in conn.execute(SQL["calibrated"], parameters)}
+
+
+def keys(conn: Connection, device_ids: Iterable[int]) -> dict[int, tuple[bytes, ...]]:
+    """Every public key with which these devices ever signed, by device."""
+    found: dict[int, list[bytes]] = {}
+    for device_id, key in conn.execute(SQL["keys"], {"device_ids": sorted(set(device_ids))}):
+        found.setdefault(device_id, []).append(b64decode(key))
+    return {device_id: tuple(held) for device_id, held in found.items()}
 
 
 def of_thing(conn: Connection, uri: str) -> list[Row]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from tracking.domain.custody.facts import MissingNumbers, Position, Sample
 from tracking.store.carrying import Carrier
 from tracking.store.database import Connection, queries
-from tracking.store.record import GAP_REACH
+from tracking.store.record import NUMBERS_REACH
 
 SQL: Final = queries("measured")
 
@@ -25,9 +25,9 @@ def fixes(conn: Connection, carriers: Sequence[Carrier]) -> dict[int, tuple[Posi
 
 def missing(conn: Connection, carriers: Sequence[Carrier]) -> dict[int, tuple[MissingNumbers, ...]]:
     """The numbers that never came while each device carried, by place; found by those beside them, which
-    are looked for as far as ``GAP_REACH`` on either side of the carriage.
+    are looked for as far as ``NUMBERS_REACH`` on either side of the carriage.
     """
-    return _by_place(_rows(conn, "missing", carriers, reach=GAP_REACH), MissingNumbers)
+    return _by_place(_rows(conn, "missing", carriers, reach=NUMBERS_REACH), MissingNumbers)
 
 
 def _rows(

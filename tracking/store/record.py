@@ -18,9 +18,9 @@ from tracking.store.database import REFERENCE_LOCK, Connection, queries
 
 SQL: Final = queries("record")
 
-GAP_REACH: Final = timedelta(days=7)
-"""Of missing numbers, those beside them are looked for so far before a device was put on a thing, and so far
-after it was taken off.
+NUMBERS_REACH: Final = timedelta(days=7)
+"""What a device's numbers tell of the time on a thing (some are missing, one came again with another content)
+is looked for so far before it was put there, and so far after it was taken off.
 """
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from devices.identifiers import Thing
+from tracking.domain.custody.facts import Reused
 from tracking.store import things
 from tracking.store.arrays import bools, int2s, int4s, int8s, texts, timestamps
 from tracking.store.carrying import Carrying
 from tracking.store.database import Connection, queries
 from tracking.store.kinds import KIND_NUMBERS
+from tracking.store.record import NUMBERS_REACH
 
 SQL: Final = queries("told")
 
@@ -95,20 +97,44 @@ def told_of(
         papers: (owner, entry) of documents: what was said of the passes among them, and what they are about.
     """
     parts = [(owner, *part) for owner, found in carrying.items() for part in found.parts]
-    carriers = [(owner, one) for owner, found in carrying.items() for one in found.carriers]
-    parameters = {
+    parameters = _by_carriage(carrying) | {
         "owners": [owner for owner, _, _ in parts],
         "thing_ids": [thing_id for _, thing_id, _ in parts],
         "begins": [part.begins for _, _, part in parts],
         "ends": [part.ends for _, _, part in parts],
         "goods": [part.is_goods for _, _, part in parts],
-        "by_owners": [owner for owner, _ in carriers],
-        "device_ids": [one.device_id for _, one in carriers],
-        "by_begins": [one.begins for _, one in carriers],
-        "by_ends": [one.ends for _, one in carriers],
         "kinds": list(BY_CARRIAGE),
         "paper_owners": [owner for owner, _ in papers],
         "entries": [entry for _, entry in papers],
     }
     with conn.cursor(binary=True) as cursor:
         return [ToldRow(*row) for row in cursor.execute(SQL["told_of"], parameters)]
+
+
+def reused(
+    conn: Connection, carrying: Mapping[int, Carrying], told: Sequence[ToldRow]
+) -> dict[int, tuple[Reused, ...]]:
+    """The numbers of the devices on owners' goods, and of what was told, that came again with another
+    content, by owner.
+    """
+    parameters = _by_carriage(carrying) | {
+        "owners": [row.owner for row in told],
+        "told_ids": [row.device_id for row in told],
+        "runs": [row.run for row in told],
+        "seqs": [row.seq for row in told],
+        "reach": NUMBERS_REACH,
+    }
+    found: dict[int, list[Reused]] = {}
+    for owner, *row in conn.execute(SQL["reused"], parameters):
+        found.setdefault(owner, []).append(Reused(*row))
+    return {owner: tuple(rows) for owner, rows in found.items()}
+
+
+def _by_carriage(carrying: Mapping[int, Carrying]) -> dict[str, Any]:
+    carriers = [(owner, one) for owner, found in carrying.items() for one in found.carriers]
+    return {
+        "by_owners": [owner for owner, _ in carriers],
+        "device_ids": [one.device_id for _, one in carriers],
+        "by_begins": [one.begins for _, one in carriers],
+        "by_ends": [one.ends for _, one in carriers],
+    }

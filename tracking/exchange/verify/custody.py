@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
 
 import msgspec
 
@@ -19,18 +18,10 @@ from tracking.store import concern, findings, verify
 from tracking.store.database import Connection
 from tracking.store.judging import ShipmentRow
 
-LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
-
-def waiting(conn: Connection, watermark: datetime | None, *, soon: bool = False) -> set[int]:
-    """Shipments that the judge has yet to look at.
-
-    Args:
-        conn: within the snapshot.
-        watermark: as of the snapshot.
-        soon: also those whose devices have said what is judged in some seconds only.
-    """
-    devices = dict(verify.rows(conn, "device_work", through=LATEST if soon else watermark))
+def waiting(conn: Connection, watermark: datetime | None) -> set[int]:
+    """Shipments that the judge has yet to look at."""
+    devices = dict(verify.rows(conn, "device_work"))
     things: dict[int, datetime] = {}
     goods: dict[int, datetime] = {}
     for key, kind, since in verify.rows(conn, "thing_work"):

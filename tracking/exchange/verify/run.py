@@ -69,7 +69,7 @@ def _look_again(dsn: str, report: Report, pause_s: float) -> None:
             return
         sleep(pause_s)
         with verify.reading(dsn) as conn:
-            unjudged = custody.waiting(conn, positions.watermark(conn), soon=True)
+            unjudged = custody.waiting(conn, positions.watermark(conn))
             still = [key for key in report.unsure if key not in unjudged]
             report.unsure = custody.check(conn, still, Areas().current(conn)).unsure
     for differences in report.unsure.values():

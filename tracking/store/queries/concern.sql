@@ -45,12 +45,27 @@ with recursive changed (device_id, since) as (
         from papers join document_links l using (entry) join mentions m on (m.device_id, m.run, m.seq) = (l.device_id, l.run, l.seq)
         where m.thing_id is not null
         union
-        -- a calibration holds for what the device is on
-        select a.thing_id, d.time
+        -- a calibration holds for what the device is on from then on, a key for all that was ever signed with it
+        select a.thing_id, case d.kind when 'device_key' then a.valid_from else d.time end
         from papers
         join documents d using (entry)
         join document_links l on l.entry = d.entry and l.run is null
-        join attachments a on a.device_id = l.device_id and coalesce(a.valid_to, 'infinity') >= d.time
+        join attachments a on a.device_id = l.device_id
+        where d.kind = 'device_key' or coalesce(a.valid_to, 'infinity') >= d.time
+        union
+        select m.thing_id, m.event_time
+        from papers
+        join documents d on d.entry = papers.entry and d.kind = 'device_key'
+        join document_links l on l.entry = d.entry
+        join mentions m on m.device_id = l.device_id and m.kind = %(handover)s
+        where m.thing_id is not null
+        union
+        -- a number of what was told has come again with another content
+        select m.thing_id, m.event_time
+        from changed
+        join rejections r on r.device_id = changed.device_id and r.reason = 'seq_reused' and r.received_at >= changed.since
+        join mentions m on m.device_id = r.device_id and m.run = r.run and m.seq = r.seq
+        where m.thing_id is not null
     )
     union
     select c.child_id, inside.since

@@ -66,6 +66,12 @@ join document_links l on l.device_id = c.device_id and l.run is null
 join documents d on d.entry = l.entry and d.kind = 'calibration' and d.time <= coalesce(c.ends, 'infinity')
 group by c.place
 
+-- name: keys
+select distinct l.device_id, d.body ->> 'public_key'
+from document_links l join documents d using (entry)
+where l.device_id = any(%(device_ids)s) and d.kind = 'device_key'
+order by 1, 2
+
 -- name: of_thing
 -- Everything that is said of a thing.
 select d.entry, d.kind, d.number, d.time, d.body, d.source, d.by, d.recorded_at,

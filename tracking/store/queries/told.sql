@@ -57,3 +57,27 @@ join observations o
 join devices d on d.device_id = n.device_id
 join parks p using (park_id)
 order by n.owner, n.event_time, p.code, d.code, n.run, n.seq
+
+-- name: reused
+-- Numbers that came again with another content: of the devices on the goods, while they were, and of what is told.
+select c.owner, p.code || '/' || d.code, o.event_time, o.run, o.seq
+from unnest(
+    %(by_owners)s::bigint[], %(device_ids)s::bigint[], %(by_begins)s::timestamptz[], %(by_ends)s::timestamptz[]
+) as c (owner, device_id, begins, ends)
+join rejections r
+  on r.device_id = c.device_id and r.reason = 'seq_reused'
+ and r.received_at <= coalesce(c.ends, 'infinity') + %(reach)s::interval
+join observations o
+  on o.device_id = r.device_id and o.run = r.run and o.seq = r.seq
+ and o.event_time >= c.begins and o.event_time < coalesce(c.ends, 'infinity')
+join devices d on d.device_id = c.device_id
+join parks p using (park_id)
+union
+select t.owner, p.code || '/' || d.code, m.event_time, m.run, m.seq
+from unnest(%(owners)s::bigint[], %(told_ids)s::bigint[], %(runs)s::int[], %(seqs)s::bigint[])
+    as t (owner, device_id, run, seq)
+join rejections r on r.device_id = t.device_id and r.run = t.run and r.seq = t.seq and r.reason = 'seq_reused'
+join mentions m on m.device_id = t.device_id and m.run = t.run and m.seq = t.seq
+join devices d on d.device_id = t.device_id
+join parks p using (park_id)
+order by 1, 3, 2, 4, 5

@@ -75,9 +75,7 @@ where s.shipment_id = any(%(ids)s) order by s.shipment_id
 select shipment_id from shipments order by shipment_id
 
 -- name: device_work
--- What waits for its moment only comes in while a difference is looked at again.
-select key, min(changed_from) from work
-where kind = 'device' and due_at <= coalesce(%(through)s::timestamptz, '-infinity') group by key
+select key, min(changed_from) from work where kind = 'device' group by key
 
 -- name: thing_work
 -- Things to be folded, those whose contents are to be judged, and those of whom only their owners hear.

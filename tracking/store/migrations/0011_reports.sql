@@ -46,6 +46,8 @@ create index document_links_of_device on document_links (device_id, run, seq) wh
 
 create index sequence_gaps_open on sequence_gaps (device_id) where filled_at is null;
 
+create index rejections_reused on rejections (device_id, received_at) where reason = 'seq_reused';
+
 -- Silences that late data have taken back: a gate that wasn't offline after all.
 create index milestones_silence_withdrawn on milestones (device_id, time)
     where superseded_at is not null and kind in ('silent', 'heard');
