@@ -79,7 +79,6 @@ def columns(load: Load) -> Columns:
                 things.append(subject(fact))
                 if type(fact) is Reading:
                     readings.add(device_id, event)
-                    said.append(event)
                 elif type(fact) in NAMING:
                     said.append(event)
             if event.id is not None:
@@ -92,9 +91,8 @@ def columns(load: Load) -> Columns:
 
 def _add_said(whole: Columns, device_id: int, said: Sequence[Observation]) -> None:
     for event in said:
-        if type(event.fact) is not Reading:
-            whole.mentions.extend(_mentions(device_id, event))
-            whole.moved.extend(_moves(device_id, event))
+        whole.mentions.extend(_mentions(device_id, event))
+        whole.moved.extend(_moves(device_id, event))
     times = [event.time_us for event in said if type(event.fact) is not Gate]  # no gate is on anything
     if times:
         whole.work.append(WorkRow("device", device_id, min(times)))

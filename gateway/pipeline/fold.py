@@ -53,6 +53,8 @@ def _after_head(load: Load, heard: Heard) -> Sequence[Observation]:
     load.late_events += len(late)
     # Due at the newest of them: that far, and no further, the judge must look for a change.
     load.work.append(WorkRow("refold", heard.device.device_id, late[0].time_us, late[-1].time_us))
+    # What rules read of values and places beside milestones has changed where they had looked already.
+    load.work.append(WorkRow("device", heard.device.device_id, late[0].time_us))
     return after
 
 

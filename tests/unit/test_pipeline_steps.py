@@ -182,7 +182,10 @@ def test_fold_leaves_what_lies_before_the_head_to_a_refold() -> None:
     through(one, fold)
 
     assert one.heard[1].state.track.heard == (NOON_US + 3 * SECOND, 1, 3)
-    assert [(row.kind, row.changed_from_us) for row in one.work] == [("refold", NOON_US + SECOND)]
+    assert [(row.kind, row.changed_from_us) for row in one.work] == [
+        ("refold", NOON_US + SECOND),
+        ("device", NOON_US + SECOND),
+    ]
     assert one.late_events == 2
 
 
