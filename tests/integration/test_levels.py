@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.court import Court
+from tests.support.court import WEST, Court
 from tests.support.postgres import Server
 from tests.support.recording import TestDevice, at
 from tracking.domain.tracks import Level
@@ -166,7 +166,6 @@ def test_a_late_reading_wakes_the_judge_though_it_crosses_nothing(court: Court) 
     measures(court, device, 3.0, 3.0, 3.0)
     court.judge()
     court.station.deliver(device.sends(late, received=200))
-    court.judge("refolding")
     assert waiting(court, "device") == [device.device_id]
 
 
@@ -185,3 +184,36 @@ def test_verification_folds_by_the_levels_and_names_one_that_is_gone(court: Cour
 def test_levels_are_ordered_values(court: Court) -> None:
     put(court, {"high": 6})
     assert levels.added(court.conn)[0] == Level("temperature_c", 5.5, round(at(-3600).timestamp() * 1e6))
+
+
+def test_the_whole_way_from_terms_to_a_finding_that_cites_samples(court: Court) -> None:
+    """Terms, level, crossing, judging, due moment, finding; back in the band, closed."""
+    put(court, {"low": 1, "high": 6.6, "tolerated_min": 5})
+    truck = court.station.device("TRK-1", expected_every_s=86_400)
+    court.attach(truck.device_id, "box-TRK-1")
+    for second in (-60, -30, 0):
+        court.station.deliver(truck.says(at=second, lon=WEST[0], lat=WEST[1]))
+    device = thermometer(court)
+    measures(court, device, 5.0, 5.0, 7.4, 7.6, 7.8)
+    court.judge()
+    assert [row for row in court.findings() if row[0] == "temp_excursion"] == []
+    measures(court, device, 7.9, 7.9, 7.9, since=5)
+    court.judge()
+    ((_, _, verdict, state, severity, opened_at, closed_at),) = [
+        row for row in court.findings() if row[0] == "temp_excursion"
+    ]
+    assert (verdict, state, severity) == ("finding", "open", "minor")
+    assert (opened_at, closed_at) == (at(60 * 7), None)
+    measures(court, device, 6.2, 6.0, since=8)
+    court.judge()
+    ((state, closed_at, evidence),) = court.rows(
+        "select f.state, f.closed_at, evidence from findings f"
+        " where superseded_at is null and rule = 'temp_excursion'"
+    )
+    assert (state, closed_at) == ("closed", at(60 * 9))
+    told = {piece["is"]: piece for piece in evidence if "is" in piece}
+    assert {word: piece["value"] for word, piece in told.items()} == {
+        "first out": 7.4, "farthest": 7.9, "back": 6.0
+    }  # fmt: skip
+    assert told["first out"]["observation"]["seq"] == 3
+    assert run(court.dsn, pause_s=0).differences == []

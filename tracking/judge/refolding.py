@@ -89,8 +89,6 @@ class Refolding:
             levels=levels,
         )
         changed = [(device_id, past.times_us[identity]) for identity in outcome.supersede]
-        if state.track.values:  # rules read the values themselves, also those that cross no level
-            changed.append((device_id, micros(changed_from)))
         passing.leave_judging(conn, changed)
         _write(conn, device_id, state, profile, outcome, now, self._params)
 
