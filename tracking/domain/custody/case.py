@@ -11,6 +11,7 @@ from msgspec import Struct
 from tracking.domain.custody.course import Stretch, course
 from tracking.domain.custody.facts import Carriage, Facts
 from tracking.domain.custody.gatehouse import book
+from tracking.domain.custody.handovers import Handing, handovers
 from tracking.domain.custody.items import Scanned, Scans, by_item, scanned
 from tracking.domain.custody.legs import Legs, fold
 from tracking.domain.custody.passages import PassBook, PassLimits
@@ -41,6 +42,11 @@ class Case(Struct, frozen=True, dict=True):
     def scans(self) -> Scans:
         """The same, by item."""
         return by_item(self.scanned)
+
+    @cached_property
+    def handovers(self) -> tuple[Handing, ...]:
+        """Who handed what to whom, by the words of both sides."""
+        return handovers(self.facts)
 
     @cached_property
     def seals(self) -> Seals:

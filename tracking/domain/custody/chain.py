@@ -20,7 +20,7 @@ from devices.observation import Action, Direction, Gate
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.facts import Facts
 from tracking.domain.custody.gatehouse import CONTROLLED_KINDS, Sight, Watching, next_word, place_of, watching
-from tracking.domain.custody.handovers import Handing, handovers
+from tracking.domain.custody.handovers import Handing
 from tracking.domain.custody.intervals import earlier
 from tracking.domain.custody.legs import Span, corridor_of
 from tracking.domain.custody.terms import MoveLeg
@@ -128,7 +128,7 @@ class Gap(Struct, frozen=True):
 
 def crossings(case: Case, within: timedelta = WITNESSES_WITHIN) -> tuple[Crossing, ...]:
     """Every departure and arrival of a move, in order."""
-    given = [handing for handing in handovers(case.facts) if handing.is_sound]
+    given = [handing for handing in case.handovers if handing.is_sound]
     moves = (span for span in case.legs.spans if isinstance(span.leg, MoveLeg))
     found = []
     for index, group in groupby(moves, key=lambda span: span.index):
@@ -143,7 +143,7 @@ def crossings(case: Case, within: timedelta = WITNESSES_WITHIN) -> tuple[Crossin
 def gaps(case: Case, found: Sequence[Crossing], within: timedelta = WITNESSES_WITHIN) -> tuple[Gap, ...]:
     """Where the chain has gaps, in order; what may still be told within its time is none."""
     sure = [crossing.time for crossing in found if crossing.is_confirmed]
-    sure += [handing.words[-1].time for handing in handovers(case.facts) if handing.is_sound]
+    sure += [handing.words[-1].time for handing in case.handovers if handing.is_sound]
     missing = []
     for crossing in found:
         if crossing.is_confirmed or crossing.time + within > case.until:
@@ -157,6 +157,20 @@ def gaps(case: Case, found: Sequence[Crossing], within: timedelta = WITNESSES_WI
                 told = earlier(ends, scan.time if scan is not None else None)
                 missing.append(Gap("custodian", crossing, told, is_certain=True))
     return tuple(missing)
+
+
+def has_witness(
+    case: Case,
+    direction: Direction,
+    zones: Sequence[str],
+    time: datetime,
+    within: timedelta = WITNESSES_WITHIN,
+) -> bool:
+    """Whether a gate of one of these zones, or both sides of a handover, told of a moment."""
+    near = {zone for code in zones for zone in (code, *case.facts.around(code, time))}
+    return _passage(case.facts, direction, frozenset(near), time, within) is not None or any(
+        handing.is_sound and abs(handing.words[-1].time - time) <= within for handing in case.handovers
+    )
 
 
 def next_look(case: Case, found: Sequence[Crossing], within: timedelta = WITNESSES_WITHIN) -> datetime | None:

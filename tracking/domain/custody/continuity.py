@@ -21,7 +21,7 @@ from tracking.domain.custody.chain import Crossing, crossings, gaps
 from tracking.domain.custody.custodians import Keeping, custodian_at, custodians
 from tracking.domain.custody.documents import SealRecord
 from tracking.domain.custody.facts import PRIMARY
-from tracking.domain.custody.handovers import Handing, handover_of, handovers
+from tracking.domain.custody.handovers import Handing, handover_of
 from tracking.domain.custody.legs import LegState
 from tracking.domain.custody.sensors import Series, is_of_store, series
 from tracking.domain.custody.verdicts import (
@@ -173,7 +173,7 @@ def _links(case: Case, points: Sequence[Crossing]) -> Iterator[Link]:
     probes = series(case.facts, "temperature_c")
     for crossing in points:
         yield _crossed(case, crossing, held, probes)
-    for handing in handovers(case.facts):
+    for handing in case.handovers:
         yield _handed(case, handing, probes)
     for document in case.facts.documents:
         if isinstance(document.body, SealRecord):

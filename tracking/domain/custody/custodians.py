@@ -16,7 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from tracking.domain.custody.case import Case
-from tracking.domain.custody.handovers import CONFIRM_WITHIN, Handing, handover_of, handovers
+from tracking.domain.custody.handovers import CONFIRM_WITHIN, Handing, handover_of
 
 TERMS: Final = "terms"
 HANDOVER: Final = "handover"
@@ -80,7 +80,7 @@ def _words(case: Case) -> Iterator[_Word]:
     for span in case.legs.spans:
         if span.leg.custodian is not None:
             yield _Word(span.begins, span.leg.custodian, TERMS)
-    for handing in handovers(case.facts):
+    for handing in case.handovers:
         yield from _said(handing, case.until)
 
 

@@ -65,11 +65,11 @@ def judge(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFA
         for verdict in verdicts_of(rule, case, held)
         if (ended := _within(verdict, facts.closed_at)) is not None
     ]
-    findings = {
-        name: Finding(name, verdict)
-        for verdict in sorted(verdicts, key=lambda v: (v.opened_at, v.rule, v.cause))
-        for name in (finding_id(facts.shipment, verdict.rule, verdict.cause, verdict.opened_at),)
-    }
+    findings: dict[str, Finding] = {}
+    for verdict in sorted(verdicts, key=lambda v: (v.opened_at, v.rule, v.cause)):
+        name = finding_id(facts.shipment, verdict.rule, verdict.cause, verdict.opened_at)
+        known = findings.get(name)
+        findings[name] = Finding(name, verdict if known is None else known.verdict.with_also(verdict))
     due = _next_due(facts, case, held) if facts.closed_at is None else None
     return Judgement(tuple(findings.values()), _state(case.legs, verdicts), due, RULES_VERSION)
 

@@ -70,6 +70,17 @@ class Verdict(Struct, frozen=True):
     parameters: Mapping[str, Any]
     terms_revision: int
 
+    def with_also(self, other: Verdict) -> Verdict:
+        """Two verdicts that would have one name, as one: as long, as sure and as grave as either."""
+        is_open = self.closed_at is None or other.closed_at is None
+        return msgspec.structs.replace(
+            self,
+            outcome=self.outcome if self.outcome is Outcome.FINDING else other.outcome,
+            severity=min(self.severity, other.severity, key=list(Severity).index),
+            closed_at=None if is_open else max(filter(None, (self.closed_at, other.closed_at))),
+            evidence=self.evidence + tuple(piece for piece in other.evidence if piece not in self.evidence),
+        )
+
 
 class Finding(Struct, frozen=True):
     """A verdict with its name. The same facts give the same names on any machine."""

@@ -81,10 +81,11 @@ class _Clock(Struct, frozen=True):
 def declaration_due(case: Case, limits: EnterFirstLimits) -> datetime | None:
     """The warning, or the end of the last day, while nothing is declared."""
     clock, regime = _clock(case.facts, limits), _regime(case.facts)
-    if clock is None or regime is None:
+    if regime is None:
         return None
     ends = _ends(case.facts, regime)
-    looks = (max(clock.warns, regime[0]), max(clock.is_late, regime[0]))
+    marks = (clock.warns, clock.is_late) if clock is not None else (regime[0],)
+    looks = (max(mark, regime[0]) for mark in marks)
     return next((look for look in looks if look > case.until and (ends is None or look < ends)), None)
 
 

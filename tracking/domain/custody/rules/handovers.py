@@ -78,7 +78,7 @@ def handover_unconfirmed(case: Case, limits: ConfirmLimits) -> Iterator[Verdict]
     within = timedelta(minutes=limits.confirm_within_min)
     for handing in handovers(case.facts, within):
         opened_at = handing.begins + within
-        if handing.ends is None or handing.ends > opened_at:
+        if opened_at <= case.until and (handing.ends is None or handing.ends > opened_at):
             yield from _verdict(
                 case,
                 limits,
@@ -120,7 +120,12 @@ def handover_mismatch(case: Case, limits: AgreeLimits) -> Iterator[Verdict]:
     for place, handing in enumerate(found):
         if not handing.differs and not handing.bad_signatures:
             continue
-        later = (h for h in found[place + 1 :] if h.thing == handing.thing and h.is_sound)
+        opened_at = _known_at(handing)
+        later = (
+            h.ends
+            for h in found[place + 1 :]
+            if h.thing == handing.thing and h.is_sound and h.ends is not None and h.ends > opened_at
+        )
         is_grave = bool(handing.bad_signatures or GRAVE & set(handing.differs))
         differs = [*handing.differs, *(["signature"] if handing.bad_signatures else [])]
         yield from _verdict(
@@ -129,8 +134,8 @@ def handover_mismatch(case: Case, limits: AgreeLimits) -> Iterator[Verdict]:
             rule="handover_mismatch",
             handing=handing,
             severity=Severity.CRITICAL if is_grave else Severity.MAJOR,
-            opened_at=_known_at(handing),
-            closed_at=next((h.ends for h in later), None),
+            opened_at=opened_at,
+            closed_at=min(later, default=None),
             evidence=[
                 {"differs": differs},
                 *(cite_report(report) for report in (*handing.words, *handing.compared)),
@@ -155,7 +160,7 @@ def _verdict(
     evidence: Sequence[dict[str, Any]],
 ) -> Iterator[Verdict]:
     terms = case.facts.terms_at(opened_at)
-    if terms is not None and opened_at <= case.until:
+    if terms is not None:
         yield Verdict(
             rule=rule,
             cause=named(handing.thing).label,

@@ -55,6 +55,7 @@ class _Gap(Struct, frozen=True):
     Attributes:
         step: its name.
         opened_at: when a later step was scanned, or the hours were over.
+        is_told: a scan says so, and not the hours.
         closed_at: when the step was scanned after all.
         cited: the scans before and after.
         paper: what asks for the step.
@@ -62,6 +63,7 @@ class _Gap(Struct, frozen=True):
 
     step: str
     opened_at: datetime
+    is_told: bool
     closed_at: datetime | None
     cited: tuple[Report, ...]
     paper: Document
@@ -69,8 +71,9 @@ class _Gap(Struct, frozen=True):
 
 def step_due(case: Case, _limits: StepLimits) -> datetime | None:
     """When the hours of a step will be over for the next item."""
-    gaps = (gap.opened_at for gap in _gaps(case))
-    return min((moment for moment in gaps if moment > case.until), default=None)
+    moments = [gap.opened_at for gap in _gaps(case) if not gap.is_told]
+    moments += [time for _, time in _unknown_steps(case.facts)]
+    return min((moment for moment in moments if moment > case.until), default=None)
 
 
 @rule(number="E6", code="scan_gap", severity=Severity.MINOR, limits=StepLimits, due=step_due)
@@ -95,6 +98,8 @@ def scan_gap(case: Case, limits: StepLimits) -> Iterator[Verdict]:
     """
     together: dict[tuple[str, datetime], list[_Gap]] = {}
     for gap in _gaps(case):
+        if not gap.is_told and gap.opened_at > case.until:
+            continue
         together.setdefault((gap.step, gap.opened_at), []).append(gap)
     for (step, opened_at), gaps in sorted(together.items()):
         ends = [gap.closed_at for gap in gaps if gap.closed_at is not None]
@@ -113,19 +118,17 @@ def scan_gap(case: Case, limits: StepLimits) -> Iterator[Verdict]:
                 *(cite_document(papers[entry]) for entry in sorted(papers)),
             ),
         )
-    for paper in case.facts.documents:
-        if isinstance(paper.body, Steps):
-            for step in paper.body.steps:
-                if not _is_known(step):
-                    yield from _verdict(
-                        case,
-                        limits,
-                        cause=step,
-                        opened_at=paper.time,
-                        closed_at=None,
-                        evidence=(cite_document(paper),),
-                        outcome=Outcome.UNDETERMINED,
-                    )
+    for (step, opened_at), unread in _unknown_steps(case.facts).items():
+        if opened_at <= case.until:
+            yield from _verdict(
+                case,
+                limits,
+                cause=step,
+                opened_at=opened_at,
+                closed_at=None,
+                evidence=tuple(cite_document(paper) for paper in unread),
+                outcome=Outcome.UNDETERMINED,
+            )
 
 
 def _verdict(
@@ -139,7 +142,7 @@ def _verdict(
     outcome: Outcome = Outcome.FINDING,
 ) -> Iterator[Verdict]:
     terms = case.facts.terms_at(opened_at)
-    if terms is not None and opened_at <= case.until:
+    if terms is not None:
         yield Verdict(
             rule="scan_gap",
             cause=cause,
@@ -175,12 +178,13 @@ def _left_out(paper: Document, done: Done) -> Iterator[_Gap]:
         before = done.get(steps[place - 1]) if place else None
         later = min((done[s] for s in steps[place + 1 :] if s in done), key=_order, default=None)
         hours = paper.body.max_step_h.get(step)
-        opening = [later.time] if later is not None else []
+        opening = [(later.time, True)] if later is not None else []
         if hours is not None and before is not None:
-            opening.append(before.time + timedelta(hours=hours))
-        if opening and (scan is None or scan.time > min(opening)):
+            opening.append((before.time + timedelta(hours=hours), False))
+        if opening and (scan is None or scan.time > min(opening)[0]):
+            opened_at, is_told = min(opening)
             cited = tuple(report for report in (before, later, scan) if report is not None)
-            yield _Gap(step, min(opening), scan.time if scan is not None else None, cited, paper)
+            yield _Gap(step, opened_at, is_told, scan.time if scan is not None else None, cited, paper)
 
 
 def _done(scans: Sequence[tuple[Report, Scan]], gates: Mapping[str, Sequence[Report]]) -> Done:
@@ -206,6 +210,16 @@ def _gate_passages(facts: Facts) -> Mapping[str, Sequence[Report]]:
         if isinstance(report.fact, Gate):
             for thing in report.things:
                 found.setdefault(thing, []).append(report)
+    return found
+
+
+def _unknown_steps(facts: Facts) -> dict[tuple[str, datetime], list[Document]]:
+    """Steps that mean nothing to us, since when, and the papers that ask for them."""
+    found: dict[tuple[str, datetime], list[Document]] = {}
+    for paper in facts.documents:
+        if isinstance(paper.body, Steps):
+            for step in {step for step in paper.body.steps if not _is_known(step)}:
+                found.setdefault((step, paper.time), []).append(paper)
     return found
 
 

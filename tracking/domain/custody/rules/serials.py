@@ -81,7 +81,7 @@ def duplicate_scan_conflict(case: Case, limits: SerialLimits) -> Iterator[Verdic
             if _is_impossible(case.facts, one, other, limits):
                 conflict = conflict or [one.report]
                 conflict.append(other.report)
-            elif conflict:
+            elif conflict and other.report.time > conflict[-1].time:
                 yield from _verdict(case, limits, item, conflict, other.report)
                 conflict = []
         if conflict:
@@ -131,7 +131,7 @@ def _verdict(
 ) -> Iterator[Verdict]:
     opened_at = conflict[1].time
     terms = case.facts.terms_at(opened_at)
-    if terms is not None and opened_at <= case.until:
+    if terms is not None:
         seen = [*conflict, then] if then is not None else conflict
         yield Verdict(
             rule="duplicate_scan_conflict",

@@ -106,7 +106,7 @@ def _list(
     case: Case, limits: SpotCheckLimits, opened_at: datetime, closed_at: datetime | None, cited: list[Report]
 ) -> Iterator[Verdict]:
     terms = case.facts.terms_at(opened_at)
-    if terms is not None and opened_at <= case.until:
+    if terms is not None:
         yield Verdict(
             rule="nonbonded_spot_check_due",
             cause="spot_check",

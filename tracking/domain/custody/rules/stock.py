@@ -27,11 +27,17 @@ class StatusPaperLimits(Struct, frozen=True):
     """``status_change_without_document`` has no parameters."""
 
 
+def change_due(case: Case, _limits: StatusPaperLimits) -> datetime | None:
+    """When a change of status that is recorded already takes effect."""
+    return min((change.time for change, _ in _changes(case) if change.time > case.until), default=None)
+
+
 @rule(
     number="E2",
     code="status_change_without_document",
     severity=Severity.CRITICAL,
     limits=StatusPaperLimits,
+    due=change_due,
 )
 def status_change_without_document(case: Case, _limits: StatusPaperLimits) -> Iterator[Verdict]:
     """Bonded goods became non-bonded without a declaration or bonded list (无单转状态).
@@ -146,11 +152,12 @@ class CountLimits(Struct, frozen=True):
 
 
 def count_due(case: Case, limits: CountLimits) -> datetime | None:
-    """When the newest count of something that is still kept grows too old."""
+    """When a count grows too old, or one of a moment to come holds."""
     age = timedelta(days=limits.count_age_d)
-    newest = (counts[-1] for counts in _counts(case).values())
-    stale = (count.time + age for count in newest if not _differs(_counted(count), limits))
-    return min((moment for moment in stale if moment > case.until), default=None)
+    counts = [count for counts in _counts(case).values() for count in counts]
+    moments = [count.time for count in counts]
+    moments += [count.time + age for count in counts if not _differs(_counted(count), limits)]
+    return min((moment for moment in moments if moment > case.until), default=None)
 
 
 @rule(number="E3", code="stock_mismatch", severity=Severity.MAJOR, limits=CountLimits, due=count_due)
@@ -192,12 +199,12 @@ def stock_mismatch(case: Case, limits: CountLimits) -> Iterator[Verdict]:
 
 
 def _counts(case: Case) -> dict[tuple[str, str], list[Document]]:
-    """Counts by place and by what was counted."""
-    found: dict[tuple[str, str], list[Document]] = {}
+    """Counts by place and by what was counted; of one moment the last holds."""
+    found: dict[tuple[str, str], dict[datetime, Document]] = {}
     for document in case.facts.documents:
         if isinstance(document.body, Count):
-            found.setdefault((document.body.location, _cause(document)), []).append(document)
-    return found
+            found.setdefault((document.body.location, _cause(document)), {})[document.time] = document
+    return {key: list(counts.values()) for key, counts in found.items()}
 
 
 def _counted(document: Document) -> Count:
