@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from msgspec import Struct
@@ -44,9 +45,19 @@ class Band(Struct, frozen=True):
         above = value - self.high if self.high is not None else float("-inf")
         return max(below, above)
 
+    @property
+    def allowed(self) -> tuple[float, float]:
+        """The lowest and the highest value that are not out."""
+        error = self.error + FLOAT_ERROR
+        return (
+            self.low - error if self.low is not None else float("-inf"),
+            self.high + error if self.high is not None else float("inf"),
+        )
+
     def is_out(self, value: float) -> bool:
         """Outside, and not for the sensor's error."""
-        return self.beyond(value) > self.error + FLOAT_ERROR
+        lowest, highest = self.allowed
+        return value < lowest or value > highest
 
     def is_back(self, value: float) -> bool:
         """Safely inside."""
@@ -105,6 +116,9 @@ def plausible(
     samples: Sequence[Sample], spike: float, within_s: float
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
     """The values, and those that are implausible: one alone, far off both its neighbours in time."""
+    values = [sample.value for sample in samples]
+    if not any(abs(other - one) > spike for one, other in pairwise(values)):
+        return tuple(samples), ()
     kept: list[Sample] = []
     odd: list[Sample] = []
     for place, sample in enumerate(samples):
@@ -146,12 +160,13 @@ def runs(samples: Sequence[Sample], pieces: Iterable[Piece]) -> list[Run]:
         begins, ends = piece.during
         if out and reached is not None and reached != begins:
             end(reached)
+        lowest, highest = piece.band.allowed
         for sample in _within(samples, begins, ends):
             if out and piece.band.is_back(sample.value):
                 end(sample.time, sample)
             elif out:
                 out.append(sample)
-            elif piece.band.is_out(sample.value):
+            elif sample.value < lowest or sample.value > highest:
                 band = piece.band
                 out.append(sample)
         reached = ends

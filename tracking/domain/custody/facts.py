@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 from msgspec import Struct
@@ -127,7 +128,7 @@ class Reused(Struct, frozen=True):
     seq: int
 
 
-class Carriage(Struct, frozen=True):
+class Carriage(Struct, frozen=True, dict=True):
     """One device on the shipment's goods during [begins, ends).
 
     Attributes:
@@ -179,6 +180,15 @@ class Carriage(Struct, frozen=True):
     def is_seal(self) -> bool:
         """Whether it is an e-seal, whose silence and place rules of its own judge."""
         return SEAL in {self.kind, self.role}
+
+    @cached_property
+    def measured(self) -> Mapping[str, tuple[Sample, ...]]:
+        """The samples by quantity, in order of time, one a moment; those from before it carried, too."""
+        found: dict[str, dict[datetime, Sample]] = {}
+        for sample in sorted(self.samples, key=lambda sample: (sample.time, sample.run, sample.seq)):
+            if self.ends is None or sample.time < self.ends:
+                found.setdefault(sample.quantity, {})[sample.time] = sample
+        return {quantity: tuple(moments.values()) for quantity, moments in found.items()}
 
 
 class GateWatch(Struct, frozen=True):

@@ -66,12 +66,9 @@ def series(facts: Facts, *quantities: str) -> list[Series]:
     found = []
     for carriage in facts.carriages:
         for quantity in quantities:
-            moments: dict[datetime, Sample] = {}
-            for sample in sorted(carriage.samples, key=lambda s: (s.time, s.run, s.seq)):
-                if sample.quantity == quantity and (carriage.ends is None or sample.time < carriage.ends):
-                    moments[sample.time] = sample
-            within = tuple(sample for time, sample in moments.items() if time >= carriage.begins)
-            before = next((s for t, s in reversed(moments.items()) if t < carriage.begins), None)
+            values = carriage.measured.get(quantity, ())
+            first = bisect_left(values, carriage.begins, key=lambda sample: sample.time)
+            within, before = values[first:], values[first - 1] if first else None
             if within or before is not None:
                 found.append(Series(carriage, within, before))
     return found
