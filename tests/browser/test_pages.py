@@ -20,6 +20,10 @@ from tests.support import chromium
 from tracking.api.access import key_hash
 from tracking.api.app import create_app
 from tracking.console import pages
+from tracking.domain.ledger import merkle
+from tracking.domain.ledger.certificate import check, read
+from tracking.domain.ledger.checkpoint import Signer
+from tracking.judge.checkpoints import Checkpointer
 from tracking.store import registry, shipments
 from tracking.store.database import Connection
 from tracking.store.observations import ObservationColumns, insert_observations
@@ -28,6 +32,7 @@ from tracking.store.partitions import Partitions
 NOW = datetime(2026, 3, 10, 0, 30, tzinfo=UTC)
 BEGIN = NOW - timedelta(hours=2)
 KEY = "bwk_a-key-of-this-test"
+SIGNER = Signer(bytes(range(32)))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ def window() -> Iterator[Any]:
 def address(database: str, conn: Connection) -> Iterator[str]:
     """A served installation with one shipment that strayed."""
     set_stage(conn)
-    app = create_app(database, now=lambda: NOW)
+    app = create_app(database, now=lambda: NOW, signer=SIGNER)
     pages.mount(app)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
@@ -124,9 +129,19 @@ def record_drive(conn: Connection, device: int) -> None:
         at = BEGIN + timedelta(seconds=30 * number)
         off = 0.03 if 60 <= number < 80 else 0.0
         fact = Position(lon=121.7 - number * 0.0075, lat=31.15 + number * 0.0016 + off, accuracy_m=8)
-        rows.add(device, micros(at), number, Observation(1, number, micros(at), fact, b"{}"))
+        rows.add(
+            device,
+            micros(at),
+            number,
+            Observation(1, number, micros(at), fact, b'{"run":1,"seq":%d}' % number),
+        )
     Partitions().ensure(conn, rows.time_us)
     with conn.transaction(), conn.cursor() as cursor:
+        root = merkle.root(rows.body)
+        cursor.execute(
+            "insert into batches (source, worker, recorded_at, events, root) values ('t', 'w', %s, %s, %s)",
+            (NOW, len(rows), root),
+        )
         insert_observations(cursor, rows, batch_id=1, recorded_at=NOW)
     strayed = BEGIN + timedelta(seconds=30 * 60)
     conn.execute(
@@ -246,3 +261,22 @@ def test_the_view_is_in_the_address(page: Page) -> None:
     expect(page.locator("#map")).not_to_have_attribute("viewBox", "0 0 1000 640")
     after = [float(part) for part in (page.locator("#map").get_attribute("viewBox") or "").split()]
     assert after == pytest.approx(before, abs=0.1)
+
+
+def test_a_certificate_is_there_to_read_and_to_print(page: Page, conn: Connection) -> None:
+    page.goto("/shipments/SIP-1/certificate")
+    expect(page.get_by_text("Not yet signed.")).to_be_visible()
+    Checkpointer(SIGNER).advance(conn, NOW)
+    page.goto("/shipments/SIP-1")
+    page.get_by_role("link", name="Certificate").click()
+    expect(page.get_by_role("heading", name="Certificate SIP-1")).to_be_visible()
+    expect(page.get_by_role("cell", name="Off the approved corridor")).to_be_visible()
+    expect(page.get_by_text(f"--key {SIGNER.public_key.hex()}")).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.get_by_role("button", name="Print")).to_be_hidden()
+    page.emulate_media(media="screen")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="JSON").click()
+    assert list(check(read(download.value.path().read_bytes()), SIGNER.public_key)) == []
+    page.goto("/shipments/SIP-1/certificate?lang=zh")
+    expect(page.get_by_role("heading", name="监管凭证 SIP-1")).to_be_visible()

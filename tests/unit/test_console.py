@@ -9,6 +9,8 @@ import pytest
 from tracking.console.drawing import HEIGHT, WIDTH, draw, project
 from tracking.console.i18n import WORDS, Words, choose
 from tracking.console.view import FIGURES, areas_named, piece_of, plain
+from tracking.domain.custody.rules import RULES
+from tracking.domain.tracks import KINDS
 
 AREAS = [
     {
@@ -101,3 +103,8 @@ def test_evidence_is_readable() -> None:
     assert plain(12.0) == "12"
     assert plain(False) == "–"
     assert plain(list(range(9))) == "0, 1, 2, 3, 4, 5 … (9)"
+
+
+def test_every_rule_and_every_milestone_has_a_name_in_both_languages() -> None:
+    wanted = {f"rule_{code}" for code in RULES} | {f"milestone_{kind}" for kind in KINDS}
+    assert wanted - WORDS.keys() == set()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from tracking.console.rule_words import RULE_WORDS
+
 Language = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
 
 WORDS: Final[dict[str, tuple[str, str]]] = {
+    **RULE_WORDS,
     "shipments": ("Shipments", "监管货物"),
     "shipment": ("Shipment", "货物"),
     "search": ("Search", "搜索"),
@@ -54,6 +57,32 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Attach a device to one of its things (POST /v1/attachments) and let it report.",
         "请将设备绑定到箱或车（POST /v1/attachments），并等待其上报。",
     ),
+    "certificate": ("Certificate", "监管凭证"),
+    "certificate_says": (
+        "What stands here is under a signature. “bondwatch verify” checks the file without our systems.",
+        "本页内容均有签名。“bondwatch verify”可脱离本系统校验该文件。",
+    ),
+    "made_at": ("made", "出具"),
+    "signed_head": ("Signed head of the log", "日志签名"),
+    "log_size": ("leaves", "条记录"),
+    "public_key": ("Public key", "公钥"),
+    "signature": ("Signature", "签名"),
+    "not_signed": ("not signed as a whole", "未整体签名"),
+    "ledger_entries": ("Ledger entries", "台账条目"),
+    "proven_rows": ("Proven rows", "可证记录"),
+    "proven_events": ("Proven events", "可证事件"),
+    "completeness": ("Completeness", "完整性"),
+    "observations": ("observations", "观测数"),
+    "missing_numbers": ("missing numbers", "缺失序号"),
+    "refused": ("refused", "拒收"),
+    "role": ("role", "作用"),
+    "device": ("device", "设备"),
+    "print": ("Print", "打印"),
+    "not_yet_signed": ("Not yet signed.", "尚未签名。"),
+    "not_yet_signed_hint": (
+        "The newest entries stand below no signed head yet. Reload in a few seconds.",
+        "最新条目尚未签名，请数秒后刷新。",
+    ),
     "evidence": ("Evidence", "证据"),
     "parameters": ("Parameters", "参数"),
     "terms": ("Terms", "监管要求"),
@@ -99,17 +128,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "state_open": ("open", "未关闭"),
     "state_closed": ("closed", "已关闭"),
     "state_withdrawn": ("withdrawn", "已撤回"),
-    "rule_route_deviation": ("Off the approved corridor", "偏离指定路线"),
-    "rule_forbidden_zone_entry": ("Entry into a forbidden area", "进入禁入区域"),
-    "rule_aggregation_conflict": ("Scans contradict each other", "装载关系矛盾"),
-    "rule_unauthorised_stop": ("Stop outside approved places", "途中擅自停留"),
-    "rule_overdue_arrival": ("Late at the destination", "逾期未运抵"),
-    "rule_impossible_movement": ("Impossible movement", "位置跳变"),
-    "rule_wrong_destination": ("Delivered to another place", "运抵地不符"),
-    "rule_sequence_gap": ("Sequence numbers missing", "序号缺失"),
-    "rule_datum_suspect": ("Datum suspect", "坐标系可疑"),
-    "rule_bad_signature_or_replay": ("Copied or replayed message", "重放或伪造"),
-    "rule_device_silent": ("Device silent", "设备失联"),
     "milestone_entered": ("entered", "进入"),
     "milestone_left": ("left", "离开"),
     "milestone_strayed": ("strayed from", "偏离"),

@@ -14,13 +14,14 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 
 from tracking.api.access import COOKIE, caller_of, presented_key
-from tracking.api.context import Ctx
+from tracking.api.context import Context, Ctx
 from tracking.api.models import EARLIEST, LATEST
 from tracking.api.pages import decode_cursor, encode_cursor, next_link
 from tracking.api.traces import MOST_POSITIONS
-from tracking.console import view
+from tracking.console import certificate, view
 from tracking.console.drawing import draw
 from tracking.console.i18n import Language, Words, choose
+from tracking.exchange import certificate as exchange
 from tracking.store import reading
 
 HERE: Final = Path(__file__).parent
@@ -93,10 +94,34 @@ def show_shipment(request: Request, number: str, ctx: Ctx) -> Response:
     """One shipment: milestones, the drawn trace, findings with their evidence."""
     if stranger := _stranger(request, ctx):
         return stranger
+    told = _told(request, ctx, number)
+    if told is None:
+        return _render(request, "missing.html", status=404, number=number)
+    return _render(request, "shipment.html", **told)
+
+
+@router.get("/shipments/{number}/certificate", name="certificate")
+def show_certificate(request: Request, number: str, ctx: Ctx) -> Response:
+    """A shipment's certificate, to read and to print."""
+    if stranger := _stranger(request, ctx):
+        return stranger
+    told = _told(request, ctx, number)
+    if told is None:
+        return _render(request, "missing.html", status=404, number=number)
+    try:
+        with ctx.pool.connection() as conn:
+            made = exchange.make(conn, number, ctx.now(), ctx.signer)
+    except exchange.NotYetSigned:
+        return _render(request, "unsigned.html", status=409, shipment=told["shipment"])
+    return _render(request, "certificate.html", **told | certificate.shown(made))
+
+
+def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
+    """Everything that pages tell of a shipment; None: there is no such shipment."""
     with ctx.pool.connection() as conn:
         shipment = reading.shipment(conn, number)
         if shipment is None:
-            return _render(request, "missing.html", status=404, number=number)
+            return None
         shipment_id = shipment["shipment_id"]
         carrying = reading.carriers(conn, shipment_id)
         terms = reading.terms(conn, shipment_id)
@@ -111,21 +136,19 @@ def show_shipment(request: Request, number: str, ctx: Ctx) -> Response:
     focus = view.areas_named(terms["body"] if terms else {})
     drawing = draw(areas, [(fix["lon"], fix["lat"]) for fix in fixes], focus, language)
     names = view.area_names(areas, language)
-    return _render(
-        request,
-        "shipment.html",
-        shipment=shipment,
-        open_findings=shipment["open_findings"],
-        judged_through=shipment["judged_through"],
-        milestones=[view.milestone(row, names) for row in milestones],
-        stays=stays,
-        findings=[view.finding(row, words) for row in findings],
-        positions=len(fixes),
-        last_seen=fixes[-1]["event_time"] if fixes else None,
-        drawing=drawing,
-        labelled=focus,
-        marks=view.marks(findings, fixes, drawing.projection, words),
-    )
+    return {
+        "shipment": shipment,
+        "open_findings": shipment["open_findings"],
+        "judged_through": shipment["judged_through"],
+        "milestones": [view.milestone(row, names) for row in milestones],
+        "stays": stays,
+        "findings": [view.finding(row, words) for row in findings],
+        "positions": len(fixes),
+        "last_seen": fixes[-1]["event_time"] if fixes else None,
+        "drawing": drawing,
+        "labelled": focus,
+        "marks": view.marks(findings, fixes, drawing.projection, words),
+    }
 
 
 @router.get("/login", name="login")

@@ -1,0 +1,39 @@
+"""A shipment's certificate as a page to read and to print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tracking.console.view import mark_of
+from tracking.domain.ledger.certificate import Certificate
+
+
+def shown(certificate: Certificate) -> dict[str, Any]:
+    """What the page says of the document itself. Pure."""
+    head: Mapping[str, Any] = msgspec.json.decode(certificate.checkpoint.signed)
+    through = certificate.judged_through
+    return {
+        "made_at": datetime.fromisoformat(certificate.made_at),
+        "judged_through": None if through is None else datetime.fromisoformat(through),
+        "ledger_entries": certificate.ledger_entries,
+        "rows": len(certificate.rows),
+        "events": len(certificate.events),
+        "findings": [_finding(row) for row in certificate.findings],
+        "devices": certificate.completeness["devices"],
+        "log_size": head["size"],
+        "public_key": certificate.checkpoint.public_key,
+        "signature": certificate.signature,
+    }
+
+
+def _finding(row: Mapping[str, Any]) -> dict[str, Any]:
+    closed_at = row["closed_at"]
+    return dict(row) | {
+        "mark": mark_of(row),
+        "opened_at": datetime.fromisoformat(row["opened_at"]),
+        "closed_at": None if closed_at is None else datetime.fromisoformat(closed_at),
+    }
