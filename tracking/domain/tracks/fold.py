@@ -114,7 +114,7 @@ def _fold_device(
     out: list[Milestone] = []
     work = Working.over(track, item.profile, params, places, out)
     for observation in item.observations:
-        key = observation.key
+        key = (observation.time_us, observation.run, observation.seq)
         if key <= head:
             raise ValueError(f"observation {key} is not after {head}")
         if track.heard is not None:

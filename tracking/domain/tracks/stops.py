@@ -35,7 +35,7 @@ def judge_stop(
         stop; out of the stop when it ends. ``None``: from its last fix to this one.
     """
     track, params = work.track, work.params
-    is_slow = speed_mps is None or speed_mps * 3.6 <= params.stop_speed_kmh
+    is_slow = speed_mps is None or speed_mps <= work.slow_mps
     anchor = track.anchor
     if anchor is None:
         if is_slow:
