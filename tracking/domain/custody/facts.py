@@ -114,8 +114,7 @@ class Facts(Struct, frozen=True):
         gates: the gates of every zone that the terms name.
         keys: public keys (Ed25519, 32 bytes) of the devices in ``reports`` that sign, by their name; all
             that were ever registered, because what was signed under an old key stays signed.
-        reused: numbers of the shipment's devices, and of those in ``reports``, that came again with another
-            content.
+        reused: numbers of its devices, and of those in ``reports``, that came again with another content.
         conflicts: where what was scanned of its goods, or of what they are in, contradicts itself.
     """
 
