@@ -35,7 +35,7 @@ def court(database: str) -> Iterator[Court]:
 
 def recorded(court: Court) -> Court:
     """A truck that strayed, judged and signed in two rounds."""
-    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000)
+    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 1900)
     court.deliver(truck)
     court.judge()
     sign(court)

@@ -46,7 +46,7 @@ def court(database: str) -> Iterator[Court]:
 
 def story(court: Court) -> None:
     """Strays, an open silence, and a late upload that fills another one."""
-    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000)
+    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 1900)
     late = truck.drives(9000, 9600).stands(9600, 600).events[-20:-2]
     early = [event for event in truck.events if event not in late]
     court.deliver(truck, early)
@@ -56,7 +56,7 @@ def story(court: Court) -> None:
 
 
 def ends(court: Court) -> Any:
-    assert court.rows("select kind from work") == []
+    assert court.rows("select kind from work where kind <> 'shipment_due'") == []
     versions = "select count(*), count(distinct finding_id) from findings where superseded_at is null"
     told = [payload for _, payload in court.outbox()]
     return court.milestones(), court.findings(), court.rows(versions), court.alerts(), told

@@ -36,7 +36,7 @@ URL = "/v1/shipments/S-1/terms"
 @pytest.fixture
 def court(database: str) -> Iterator[Court]:
     court = Court(database)
-    line = [list(moved(*WEST, east_m, 3000)) for east_m in (-1000, 21_000)]
+    line = [list(moved(*WEST, east_m, 1900)) for east_m in (-1000, 21_000)]
     court.area("NORTH", "corridor", {"type": "LineString", "coordinates": line}, tolerance_m=800.0)
     yield court
     court.close()
@@ -58,7 +58,7 @@ def put(client: TestClient, legs: list[dict[str, Any]], tag: str | None = '"1"',
 
 
 def test_a_corridor_swapped_by_new_terms_closes_and_opens_findings(court: Court, client: TestClient) -> None:
-    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000)
+    truck = court.truck().stands(0, 300).drives(0, 5000).drives(5000, 10_000, 1900)
     court.deliver(truck)
     court.judge()
     court.expect_findings(route_deviation=("major", "open"))
@@ -70,14 +70,14 @@ def test_a_corridor_swapped_by_new_terms_closes_and_opens_findings(court: Court,
     assert (rule, cause) == ("route_deviation", "NORTH")  # from departure until it reached that road
     assert ("S-1", "route_deviation", "WAY", "major", "resolved", 1) in court.alerts()
     # And allowed no longer once it was there, for longer than a leg may begin off its road.
-    put(client, [MOVE], '"2"', **{"from": at(540).isoformat()})
+    put(client, [MOVE], '"2"', **{"from": at(600).isoformat()})
     court.judge()
     found = [(cause, state) for _, cause, _, state, *_ in court.findings()]
     assert found == [("NORTH", "closed"), ("WAY", "open")]
 
 
 def test_a_rule_changed_by_new_terms_changes_the_finding(court: Court, client: TestClient) -> None:
-    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000)
+    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 1900)
     court.deliver(truck)
     court.judge()
     put(client, [MOVE], rules={"route_deviation": {"severity": "critical"}}, **{"from": at(0).isoformat()})

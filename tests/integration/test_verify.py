@@ -35,7 +35,7 @@ def court(database: str) -> Iterator[Court]:
 @pytest.fixture
 def recorded(court: Court, tmp_path: Path) -> Court:
     """A strayed truck with readings, a second shipment, a late stretch, an alert that a person closed."""
-    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 3000)
+    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 1900)
     other = court.truck("TRK-2", shipment="S-2")
     truck.events += [
         truck.device.event(
@@ -215,7 +215,7 @@ def test_a_system_that_runs_verifies(court: Court) -> None:
     scanner = court.station.device("SC-1", kind="scanner")
     trucks = [court.truck(f"TRK-{n}", shipment=f"S-{n}", max_silence_s=90) for n in range(4)]
     for truck in trucks:
-        truck.stands(0, 300).drives(0, 4000).is_quiet(400).drives(4000, 9000, 3000).stands(9000, 120)
+        truck.stands(0, 300).drives(0, 4000).is_quiet(400).drives(4000, 9000, 1900).stands(9000, 120)
     errors: list[BaseException] = []
     done = Event()
 

@@ -240,7 +240,7 @@ class Court:
     def expect_findings(self, shipment: str = "S-1", **expected: tuple[str, str]) -> None:
         """The whole set: rule=(severity, state)."""
         found = {row[0]: (row[4], row[3]) for row in self.findings(shipment)}
-        assert found == expected
+        assert found == expected, (found, expected)
         assert len(self.findings(shipment)) == len(expected)
 
     def alerts(self) -> list[tuple[Any, ...]]:
