@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,10 @@ from tracking.store.judging import MilestoneRow
 
 
 def carriages(
-    conn: Connection, rows: Sequence[tuple[int, Carrier]], told: Mapping[int, Sequence[MilestoneRow]]
+    conn: Connection,
+    rows: Sequence[tuple[int, Carrier]],
+    told: Mapping[int, Sequence[MilestoneRow]],
+    gappy: Container[int],
 ) -> list[Carriage]:
     """A carriage for each row, in the same order, in a few statements for all.
 
@@ -27,15 +30,19 @@ def carriages(
         conn: within the judging's transaction.
         rows: shipment and carrier.
         told: milestones by the place of their carrier among the rows.
+        gappy: devices that miss numbers.
     """
     carriers = [carrier for _, carrier in rows]
     found = [_carriage(carrier, told.get(place, ())) for place, carrier in enumerate(carriers)]
-    samples = measured.samples(conn, carriers)
-    missing = measured.missing(conn, carriers)
+    measuring = measured.measuring(conn, (carrier.device_id for carrier in carriers))
+
+    def of(device_ids: Container[int]) -> dict[int, Carrier]:
+        return {place: one for place, one in enumerate(carriers) if one.device_id in device_ids}
+
+    samples = measured.samples(conn, of(measuring))
+    missing = measured.missing(conn, of(gappy))
     calibrated = documents.calibrated(conn, carriers)
-    compared = sorted(_compared(rows, found))
-    fixes = measured.fixes(conn, [carriers[place] for place in compared])
-    positions = {compared[place]: some for place, some in fixes.items()}
+    positions = measured.fixes(conn, {place: carriers[place] for place in _compared(rows, found)})
     return [
         msgspec.structs.replace(carriage, **more) if more else carriage
         for place, carriage in enumerate(found)

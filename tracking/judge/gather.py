@@ -15,7 +15,7 @@ from tracking.judge import gates, said
 from tracking.judge.carriages import carriages
 from tracking.judge.said import Said
 from tracking.store import carrying as carrying_
-from tracking.store import judging
+from tracking.store import judging, measured
 from tracking.store.carrying import NOTHING, Carrier, Carrying
 from tracking.store.database import Connection
 from tracking.store.judging import MilestoneRow, ShipmentRow, TermsRow, Watched
@@ -60,12 +60,13 @@ def gather(
     for milestone in judging.milestones_of(conn, asked + [watch.asked for watch in watches]):
         told.setdefault(milestone.place, []).append(milestone)
     carried: dict[int, list[tuple[Carrier, Carriage]]] = {}
-    for (owner, carrier), carriage in zip(rows, carriages(conn, rows, told), strict=True):
+    gappy, reusing = measured.odd(conn, (carrier.device_id for _, carrier in rows))
+    for (owner, carrier), carriage in zip(rows, carriages(conn, rows, told, gappy), strict=True):
         carried.setdefault(owner, []).append((carrier, carriage))
     watched: dict[int, list[GateWatch]] = {}
     for place, watch in enumerate(watches, start=len(rows)):
         watched.setdefault(watch.owner, []).append(watch.told(told.get(place, [])))
-    spoken = said.said(conn, carrying, ids)
+    spoken = said.said(conn, carrying, ids, reusing)
     return {
         shipment.shipment_id: _facts(
             conn,
@@ -108,16 +109,16 @@ def _facts(
     asked = windows(facts, until)
     if not asked:
         return facts
-    measured: dict[str, list[Silence]] = {}
+    silences: dict[str, list[Silence]] = {}
     ids = {row.device: row.device_id for row, _ in found.carriages}
     for window in asked:
         gaps = judging.gaps(conn, ids[window.device], window.begins, window.ends, window.longer_than_s)
-        measured.setdefault(window.device, []).extend(Silence(*gap) for gap in gaps)
+        silences.setdefault(window.device, []).extend(Silence(*gap) for gap in gaps)
     return msgspec.structs.replace(
         facts,
         carriages=tuple(
             msgspec.structs.replace(
-                carriage, gaps=tuple(sorted(set(measured.get(carriage.device, [])), key=_since))
+                carriage, gaps=tuple(sorted(set(silences.get(carriage.device, [])), key=_since))
             )
             for carriage in facts.carriages
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -30,13 +30,16 @@ class Said(Struct, frozen=True):
     reused: tuple[Reused, ...] = ()
 
 
-def said(conn: Connection, carrying: Mapping[int, Carrying], ids: Sequence[int]) -> dict[int, Said]:
+def said(
+    conn: Connection, carrying: Mapping[int, Carrying], ids: Sequence[int], reusing: Collection[int]
+) -> dict[int, Said]:
     """What was said of each of these shipments, in a few statements for all.
 
     Args:
         conn: within the judging's transaction.
         carrying: what they were and what carried them, by shipment.
         ids: the shipments.
+        reusing: devices on them of whom a number came again with another content.
 
     Raises:
         Undecodable: recorded bytes that can't be read.
@@ -46,7 +49,7 @@ def said(conn: Connection, carrying: Mapping[int, Carrying], ids: Sequence[int])
     papers += documents.about_observations(
         conn, [(row.owner, row.device_id, row.run, row.seq) for row in rows]
     )
-    reused = told.reused(conn, carrying, rows)
+    reused = told.reused(conn, carrying, rows) if rows or reusing else {}
     known = documents.keys(conn, (row.device_id for row in rows)) if rows else {}
     heard: dict[int, list[ToldRow]] = {}
     for row in rows:

@@ -1,8 +1,19 @@
 -- What devices measured while they carried something. Each row says the carriage's place in the question, from 1.
 
+-- name: measuring
+-- Asked first, because most devices measure nothing, and each look into every week's readings costs.
+select device_id from unnest(%(device_ids)s::bigint[]) as asked (device_id)
+where exists (select from readings r where r.device_id = asked.device_id)
+
+-- name: odd
+-- Devices some of whose numbers are missing, or came again with another content. Most have neither.
+select device_id, 'missing' from sequence_gaps where device_id = any(%(device_ids)s) and filled_at is null
+union
+select device_id, 'reused' from rejections where device_id = any(%(device_ids)s) and reason = 'seq_reused'
+
 -- name: samples
 -- Of each quantity the values within the carriage, and the newest before it. The recursion hops from quantity to
--- quantity along the key, so that a device that measures nothing costs one look.
+-- quantity along the key.
 with recursive asked (device_id, begins, ends, place) as (
     select * from unnest(%(device_ids)s::bigint[], %(begins)s::timestamptz[], %(ends)s::timestamptz[]) with ordinality
 ), measured (device_id, begins, ends, place, quantity) as (
@@ -42,15 +53,10 @@ join observations o
 order by c.place, o.event_time, o.run, o.seq
 
 -- name: missing
--- Numbers that never came, with when those beside them were said. Only devices that miss any are looked at.
-with asked as materialized (
-    select a.*
-    from unnest(%(device_ids)s::bigint[], %(begins)s::timestamptz[], %(ends)s::timestamptz[])
-        with ordinality as a (device_id, begins, ends, place)
-    where exists (select from sequence_gaps g where g.device_id = a.device_id and g.filled_at is null)
-)
+-- Numbers that never came, with when those beside them were said.
 select a.place, g.run, g.first_seq, g.last_seq, least(o.event_time, o.next_time), greatest(o.event_time, o.next_time)
-from asked a
+from unnest(%(device_ids)s::bigint[], %(begins)s::timestamptz[], %(ends)s::timestamptz[])
+    with ordinality as a (device_id, begins, ends, place)
 cross join lateral (
     select run, seq, event_time, lead(seq) over numbered as next_seq, lead(event_time) over numbered as next_time
     from observations
