@@ -12,7 +12,18 @@ from tests.support.court import Court
 from tracking.domain.errors import Retryable
 from tracking.judge import announce, passing
 from tracking.judge import judging as judging_task
-from tracking.store import carrying, concern, findings, history, judging, outbox, record, work
+from tracking.store import (
+    carrying,
+    concern,
+    documents,
+    findings,
+    history,
+    judging,
+    outbox,
+    record,
+    told,
+    work,
+)
 from tracking.store.database import connect
 
 STEPS = [
@@ -20,6 +31,8 @@ STEPS = [
     (judging, "lock_shipments"),
     (carrying, "carrying"),
     (judging, "milestones_of"),
+    (documents, "concerning"),
+    (told, "told_of"),
     (findings, "effective"),
     (findings, "replace"),
     (judging_task, "announce"),

@@ -13,14 +13,16 @@ from devices.identifiers import parse_thing
 from tests.support.court import Court
 from tests.support.recording import at
 from tests.support.rows import NOON_US
+from tracking.domain.custody.documents import Calibration, Release
 from tracking.domain.ledger.checkpoint import Signer
 from tracking.exchange.verify.report import Report
 from tracking.exchange.verify.run import run
 from tracking.judge.checkpoints import Checkpointer
 from tracking.judge.loop import drain
 from tracking.judge.places import replan_after_place_change
-from tracking.store import reading, registry, things
+from tracking.store import documents, reading, registry, things
 from tracking.store.database import connect
+from tracking.store.documents import About
 
 SEED = bytes(range(32))
 
@@ -63,6 +65,7 @@ def recorded(court: Court, tmp_path: Path) -> Court:
     checkpoint(court, tmp_path)
     court.deliver(truck.drives(9000, 20_600))
     load(court)
+    file(court)
     court.judge()
     checkpoint(court, tmp_path)
     return court
@@ -81,6 +84,27 @@ def load(court: Court) -> None:
         things.add_events(
             court.conn,
             [things.EventRow(parcel, pallet, "ADD", None, NOON_US, by="a partner")],
+            recorded_at=at(5000),
+        )
+
+
+def file(court: Court) -> None:
+    """A seal and a passage that name things, a release of the box, a calibration of the tracker."""
+    gate, box = court.station.device("G-1", kind="gate"), parse_thing("box-TRK-1")
+    passage = gate.event(700, type="gate", gate="G-1", lane="1", direction="in", containers=["box-TRK-1"])
+    court.station.deliver(gate.sends(passage | {"pass": "Z-1", "seals": ["ES-1"]}, received=1040))
+    for body, about in (
+        (Release("released"), About(["S-1"], [box])),
+        (Calibration("SIP/TRK-1"), About(device_id=1)),
+    ):
+        documents.add(
+            court.conn,
+            number="R-1",
+            time=at(300),
+            body=body,
+            source="reported",
+            about=about,
+            by="customs",
             recorded_at=at(5000),
         )
 
@@ -182,6 +206,20 @@ TAMPERED = {
     "who scanned": (f"update containment_events set device_id = 1 where event_id = {SCANNED}", "containment_events"),
     "what was reported": (f"update containment_events set reported_by = 'x' where event_id = {REPORTED}", "containment_events"),
     "what was reported is gone": (f"delete from containment_events where event_id = {REPORTED}", "containment_events"),
+    "what a gate named": ("update mentions set thing_id = (select thing_id from things where label = 'P-1') where kind = 5 and thing_id = (select thing_id from things where kind = 'pass')", "mentions"),
+    "what a gate named is gone": ("delete from mentions where kind = 5 and thing_id = (select thing_id from things where kind = 'seal')", "mentions"),
+    "who named it": ("update mentions set device_id = 1 where kind = 5", "mentions"),
+    "how a scan named it": ("update mentions set is_parent = not is_parent where kind = 2", "mentions"),
+    "a gate's event": ("update observations set body = convert_to(replace(convert_from(body, 'utf8'), 'box-TRK-1', 'box-TRK-2'), 'utf8') where kind = 5", "mentions"),
+    "a gate's event can't be read": ("update observations set body = '{' where kind = 5", "observations"),
+    "a document": ("update documents set body = '{\"state\": \"hold\"}' where kind = 'release'", "documents"),
+    "a document of no kind": ("update documents set kind = 'x' where kind = 'release'", "documents"),
+    "when a document took effect": ("update documents set time = time + '1s'::interval where kind = 'release'", "documents"),
+    "who said a document": ("update documents set by = 'x' where kind = 'release'", "documents"),
+    "what a document is about": ("update document_links set thing_id = (select max(thing_id) from things) where thing_id is not null", "documents"),
+    "whom a document concerns": ("delete from document_links where shipment_id is not null", "documents"),
+    "which device a document is about": ("update document_links set device_id = 2 where device_id is not null", "documents"),
+    "a document is gone": ("delete from document_links where entry = 1; delete from documents where entry = 1", "documents"),
     "a stay": ("update containments set valid_to = valid_to + '1s'::interval where valid_to is not null", "containments"),
     "a stay is gone": ("delete from containments where valid_to is null", "containments"),
     "a stay is said to hold no longer": ("update containments set superseded_at = recorded_at where valid_to is null", "containments"),

@@ -74,7 +74,7 @@ class Desk(Court):
         *,
         shipments: Sequence[str] = (),
         things: Sequence[str | Thing] = (),
-        device: TestDevice | None = None,
+        of: TestDevice | None = None,
         observation: tuple[int, int] | None = None,
         source: str = "declared",
         **body: Any,
@@ -87,7 +87,7 @@ class Desk(Court):
             time=at(seconds),
             body=bodies.read(kind, body),
             source=source,
-            about=About(shipments, named, device.device_id if device else None, observation),
+            about=About(shipments, named, of.device_id if of else None, observation),
             by="a clerk",
             recorded_at=at(3600),
         )

@@ -172,6 +172,51 @@ class NewTerms(Body):
     )
 
 
+class Said(Body):
+    """What every document has."""
+
+    time: Moment = Field(description="When it took effect", examples=["2026-03-10T08:10:00+08:00"])
+    source: Literal["declared", "reported", "decided"] = Field(
+        "declared", description="By a firm, by a partner's system, by a person of ours"
+    )
+
+
+class NewDocument(Said):
+    """What somebody says of a shipment, of a thing, or of a device."""
+
+    kind: str = Field(max_length=32, examples=["release"])
+    number: str = Field("", max_length=64, description="Of the paper, order, list or declaration")
+    body: dict[str, Any] = Field(default_factory=dict, examples=[{"state": "released"}])
+    shipments: list[str] = Field(default_factory=list, max_length=1000, description="Which it concerns, too")
+    things: list[Thing] = Field(default_factory=list, max_length=10_000, description="What it is about")
+
+
+class NewPass(Said):
+    """A gate pass (核放单) as it was applied for."""
+
+    number: str = Field(
+        min_length=1, max_length=64, pattern=NUMBER_PATTERN, examples=["Z2314I260310000000000001"]
+    )
+    body: dict[str, Any] = Field(
+        examples=[
+            {
+                "type": 2,
+                "direction": "in",
+                "zone": "SIPCBZ-E",
+                "vehicle": "沪AD5127",
+                "containers": ["BNDU1000010"],
+            }
+        ]
+    )
+    shipments: list[str] = Field(default_factory=list, max_length=1000)
+
+
+class NewPassState(Said):
+    """A pass took another state."""
+
+    state: str = Field(examples=["approved"])
+
+
 class AlertAction(Body):
     """What a person did about an alert."""
 

@@ -18,11 +18,13 @@ from psycopg.types.json import Jsonb
 from devices.identifiers import Thing
 from tracking.domain.custody.documents import Body, fields
 from tracking.domain.ledger.canonical import canonical
+from tracking.store import carrying as carrying_
 from tracking.store import things as things_
 from tracking.store.carrying import Carrier, Carrying
 from tracking.store.concern import PAPER_REACH
 from tracking.store.database import Connection, queries
 from tracking.store.registry import Row, Unknown, add_work
+from tracking.store.told import told_of
 
 SQL: Final = queries("documents")
 
@@ -136,6 +138,17 @@ def concerning(conn: Connection, carrying: Mapping[int, Carrying], ids: Sequence
         "reach": PAPER_REACH,
     }
     return [DocumentRow(*row) for row in conn.execute(SQL["concerning"], parameters)]
+
+
+def of_shipment(conn: Connection, shipment_id: int) -> list[DocumentRow]:
+    """The documents that concern a shipment, with what is said of observations of it, by time and entry."""
+    carrying = carrying_.carrying(conn, carrying_.goods_of(conn, [shipment_id]))
+    papers = concerning(conn, carrying, [shipment_id])
+    told = told_of(conn, carrying, [(paper.owner, paper.entry) for paper in papers])
+    papers += about_observations(conn, [(row.owner, row.device_id, row.run, row.seq) for row in told])
+    return sorted(
+        {paper.entry: paper for paper in papers}.values(), key=lambda paper: (paper.time, paper.entry)
+    )
 
 
 def about_observations(conn: Connection, told: Sequence[tuple[int, int, int, int]]) -> list[DocumentRow]:
