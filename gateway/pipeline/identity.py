@@ -105,12 +105,13 @@ def sort_out(
             elif verdict == SEQ_REUSED:
                 detail = f"run {event.run}, seq {event.seq} was recorded with other content"
                 load.reject_observation(index, heard.device, SEQ_REUSED, detail, event)
-                reused_us.append(load.messages[index].received_us)
+                if place not in precedents or precedents[place].reason is None:
+                    reused_us.append(load.messages[index].received_us)
             else:
                 load.refused_messages.add(index)
                 refused = Refused(event.run, event.seq, event.id, verdict, "rejected before", index)
                 heard.refused.append(refused)
-        if reused_us:  # one of the two isn't the device's: whoever it was on hears of that
+        if reused_us:  # and nobody knew: one of the two isn't the device's, so whoever it was on hears of it
             load.work.append(WorkRow("device", heard.device.device_id, min(reused_us) - NUMBERS_REACH_US))
 
 
