@@ -7,7 +7,7 @@ from functools import lru_cache
 import msgspec
 
 from devices.codecs import CODECS, BadEvent, Unreadable
-from devices.observation import Datum, Fact, Observation, micros, moment
+from devices.observation import Datum, Observation, micros, moment
 from tracking.domain.custody import documents
 from tracking.domain.custody.told import Document, Report, Told
 from tracking.domain.things.subject import named
@@ -67,17 +67,22 @@ def report(row: ToldRow, attached: frozenset[str]) -> Report | None:
         Undecodable: its bytes can't be read.
     """
     key = (micros(row.event_time), row.run, row.seq)
-    fact = _fact(row.dialect, row.datum, row.body, key, row.device)
-    if not isinstance(fact, Told):
+    said = _said(row.dialect, row.datum, row.body, key, row.device)
+    if said is None:
         return None
-    uris = frozenset(one.thing.uri for one in named(fact))
+    fact, uris = said
     return Report(row.event_time, row.device, row.device_kind, row.run, row.seq, fact, uris | attached)
 
 
-@lru_cache(maxsize=1 << 14)
-def _fact(dialect: str, datum: str, body: bytes, key: tuple[int, int, int], device: str) -> Fact:
-    """A shipment is judged again and again; what was said of it stays the same."""
-    return observation(dialect, datum, body, key, device).fact
+@lru_cache(maxsize=1 << 16)
+def _said(
+    dialect: str, datum: str, body: bytes, key: tuple[int, int, int], device: str
+) -> tuple[Told, frozenset[str]] | None:
+    """What was told and what that names. A shipment is judged again and again; what was said of it stays."""
+    fact = observation(dialect, datum, body, key, device).fact
+    if not isinstance(fact, Told):
+        return None
+    return fact, frozenset(one.thing.uri for one in named(fact))
 
 
 def _name(device: str, key: tuple[int, int, int]) -> str:

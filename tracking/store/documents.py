@@ -20,6 +20,7 @@ from tracking.domain.custody.documents import Body, fields
 from tracking.domain.ledger.canonical import canonical
 from tracking.store import carrying as carrying_
 from tracking.store import things as things_
+from tracking.store.arrays import int4s, int8s, moments
 from tracking.store.carrying import Carrier, Carrying
 from tracking.store.concern import PAPER_REACH
 from tracking.store.database import Connection, queries
@@ -131,10 +132,10 @@ def concerning(conn: Connection, carrying: Mapping[int, Carrying], ids: Sequence
     parts = [(owner, *part) for owner, found in carrying.items() for part in found.parts]
     parameters = {
         "shipment_ids": list(ids),
-        "owners": [owner for owner, _, _ in parts],
-        "thing_ids": [thing_id for _, thing_id, _ in parts],
-        "begins": [part.begins for _, _, part in parts],
-        "ends": [part.ends for _, _, part in parts],
+        "owners": int8s([owner for owner, _, _ in parts]),
+        "thing_ids": int8s([thing_id for _, thing_id, _ in parts]),
+        "begins": moments([part.begins for _, _, part in parts]),
+        "ends": moments([part.ends for _, _, part in parts]),
         "reach": PAPER_REACH,
     }
     return [DocumentRow(*row) for row in conn.execute(SQL["concerning"], parameters)]
@@ -155,8 +156,13 @@ def about_observations(conn: Connection, told: Sequence[tuple[int, int, int, int
     """What is said of observations, given as (owner, device_id, run, seq)."""
     if not told:
         return []
-    owners, device_ids, runs, seqs = (list(column) for column in zip(*told, strict=True))
-    parameters = {"owners": owners, "device_ids": device_ids, "runs": runs, "seqs": seqs}
+    owners, device_ids, runs, seqs = zip(*told, strict=True)
+    parameters = {
+        "owners": int8s(owners),
+        "device_ids": int8s(device_ids),
+        "runs": int4s(runs),
+        "seqs": int8s(seqs),
+    }
     return [DocumentRow(*row) for row in conn.execute(SQL["about_observations"], parameters)]
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from devices.identifiers import Thing
 from tracking.domain.custody.facts import Reused
 from tracking.store import things
-from tracking.store.arrays import bools, int2s, int4s, int8s, texts, timestamps
+from tracking.store.arrays import bools, int2s, int4s, int8s, moments, texts, timestamps
 from tracking.store.carrying import Carrying
 from tracking.store.database import Connection, queries
 from tracking.store.kinds import KIND_NUMBERS
@@ -98,11 +98,11 @@ def told_of(
     """
     parts = [(owner, *part) for owner, found in carrying.items() for part in found.parts]
     parameters = _by_carriage(carrying) | {
-        "owners": [owner for owner, _, _ in parts],
-        "thing_ids": [thing_id for _, thing_id, _ in parts],
-        "begins": [part.begins for _, _, part in parts],
-        "ends": [part.ends for _, _, part in parts],
-        "goods": [part.is_goods for _, _, part in parts],
+        "owners": int8s([owner for owner, _, _ in parts]),
+        "thing_ids": int8s([thing_id for _, thing_id, _ in parts]),
+        "begins": moments([part.begins for _, _, part in parts]),
+        "ends": moments([part.ends for _, _, part in parts]),
+        "goods": bools([part.is_goods for _, _, part in parts]),
         "kinds": list(BY_CARRIAGE),
         "paper_owners": [owner for owner, _ in papers],
         "entries": [entry for _, entry in papers],
@@ -118,10 +118,10 @@ def reused(
     content, by owner.
     """
     parameters = _by_carriage(carrying) | {
-        "owners": [row.owner for row in told],
-        "told_ids": [row.device_id for row in told],
-        "runs": [row.run for row in told],
-        "seqs": [row.seq for row in told],
+        "owners": int8s([row.owner for row in told]),
+        "told_ids": int8s([row.device_id for row in told]),
+        "runs": int4s([row.run for row in told]),
+        "seqs": int8s([row.seq for row in told]),
         "reach": NUMBERS_REACH,
     }
     found: dict[int, list[Reused]] = {}
