@@ -79,6 +79,63 @@ class Resend(Struct, frozen=True):
     missing: list[tuple[int, int]]
 
 
+class ArrivalKey(Struct, frozen=True):
+    """Which of its reports a gate is told about: run and number of its ``gate`` event."""
+
+    run: int
+    seq: int
+
+
+class GateReason(Struct, frozen=True):
+    """One thing that made a decision what it is; ``text`` is for a person at the gate."""
+
+    code: str
+    text: str
+    severity: Severity
+
+
+class GateDecision(Struct, frozen=True):
+    """The ``args`` of the command ``decision``: what the barrier does about a vehicle.
+
+    Attributes:
+        arrival: the report that is answered.
+        decision: let it through, keep it, or have a person look at it.
+        reasons: the gravest first; none where nothing speaks against the vehicle.
+        pass_number: the pass that it used or tried.
+    """
+
+    arrival: ArrivalKey
+    decision: Literal["open", "hold", "inspect"]
+    reasons: list[GateReason] = field(default_factory=list)
+    pass_number: str | None = field(name="pass", default=None)
+
+
+class KeptPass(Struct, frozen=True):
+    """An approved pass that nobody has used."""
+
+    number: str
+    vehicle: str
+    direction: Literal["in", "out"]
+
+
+class KeptPasses(Struct, frozen=True):
+    """The ``args`` of the command ``passes``: what a gate needs when nobody answers it.
+
+    Attributes:
+        zone: that the gate leads into.
+        as_of: of the list; an older one doesn't replace a newer one.
+        within_s: how long the gate waits for a decision.
+        fallback: what it does then; ``passes``: open for a vehicle on one of these, else hold.
+        passes: all of its zone that are approved, the newest first, up to a limit.
+    """
+
+    zone: str
+    as_of: Annotated[datetime, Meta(tz=True)]
+    within_s: float
+    fallback: Literal["hold", "inspect", "open", "passes"]
+    passes: list[KeptPass]
+
+
 class Alert(Struct, frozen=True, omit_defaults=True):
     """A finding that a person must handle, for sirens, displays and integrations.
 
@@ -117,8 +174,14 @@ class Presence(Struct, frozen=True, omit_defaults=True):
     time: Annotated[datetime, Meta(tz=True)] | None = None
 
 
+RESEND: Final = "resend"
+DECISION: Final = "decision"
+PASSES: Final = "passes"
+
 COMMANDS: Final[dict[str, str]] = {
-    "resend": "Publish the missing events of the run again; those no longer held are given up.",
+    RESEND: "Publish the missing events of the run again; those no longer held are given up.",
+    DECISION: "For gates: let the vehicle through, hold it, or have it inspected; answer with what was done.",
+    PASSES: "For gates: keep these approved passes, for the time in which nobody answers.",
 }
 """Command -> what the device shall do."""
 

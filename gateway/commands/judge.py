@@ -1,8 +1,9 @@
 """``bondwatch judge``: one judging process, from its settings to its end.
 
-Five threads, each with a connection of its own: shipments and due moments; re-folds, so that a long one
-holds nothing up; the relay of alerts and commands; upkeep; the log and its checkpoints. One that ends takes
-the process with it, and the supervisor starts it again. Any number of such processes may run.
+Six threads, each with a connection of its own: gates, where somebody waits; shipments and due moments;
+re-folds, so that a long one holds nothing up; the relay of alerts and commands; upkeep; the log and its
+checkpoints. One that ends takes the process with it, and the supervisor starts it again. Any number of such
+processes may run.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from gateway.signing import signer
 from tracking.judge import checkpoints, loop, upkeep
 from tracking.judge.checkpoints import Checkpointer
 from tracking.judge.containing import Containing
+from tracking.judge.deciding import Deciding
 from tracking.judge.judging import Judging
 from tracking.judge.passing import Passing
 from tracking.judge.refolding import Refolding
@@ -67,6 +69,7 @@ def judge() -> None:
                 utc_now,
                 on_ready=running.metrics.ready,
             ),
+            "gates": lambda: loop.run(open_connection, [Deciding()], stop, utc_now),
             "refolding": lambda: loop.run(open_connection, [Refolding()], stop, utc_now),
             "relay": lambda: asyncio.run(relay(open_connection, lambda: broker(settings), stop, utc_now)),
             "upkeep": lambda: upkeep.run(open_connection, stop, utc_now),

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from devices.observation import Fact, Gate, Handover, Observation, Position, Reading, Scan, Seal
+from devices.observation import Fact, Gate, Handover, Observation, Position, Reading, Result, Scan, Seal
 from gateway.pipeline.load import Load
 from tracking.domain.things.subject import moved, named, subject, thing_uri
+from tracking.store.commands import ResultRow
 from tracking.store.kinds import FACT_NUMBERS
 from tracking.store.observations import ObservationColumns, ReadingColumns
 from tracking.store.record import WorkRow
@@ -32,7 +33,9 @@ class Columns(NamedTuple):
         ids: of the events that have one.
         moved: what went into what or out.
         mentions: what is named by whom.
-        work: whoever a device is on hears what it says, though its track has no news.
+        results: what devices did about commands.
+        work: whoever a device is on hears what it says, though its track has no news; and vehicles wait at
+            gates.
     """
 
     observations: ObservationColumns
@@ -40,13 +43,14 @@ class Columns(NamedTuple):
     ids: list[EventId]
     moved: list[EventRow]
     mentions: list[MentionRow]
+    results: list[ResultRow]
     work: list[WorkRow]
 
 
 def columns(load: Load) -> Columns:
     """The batch's new events."""
     rows, readings, ids = ObservationColumns(), ReadingColumns(), list[EventId]()
-    whole = Columns(rows, readings, ids, [], [], [])
+    whole = Columns(rows, readings, ids, [], [], [], [])
     received = [message.received_us for message in load.messages]
     times, runs, seqs, kinds, bodies = rows.time_us, rows.run, rows.seq, rows.kind, rows.body
     lons, lats, accuracies = rows.lon, rows.lat, rows.accuracy_m
@@ -81,6 +85,12 @@ def columns(load: Load) -> Columns:
                     readings.add(device_id, event)
                 elif type(fact) in NAMING:
                     said.append(event)
+                elif type(fact) is Result:
+                    whole.results.append(
+                        ResultRow(
+                            device_id, event.run, event.seq, event.time_us, fact.command, fact.ok, fact.detail
+                        )
+                    )
             if event.id is not None:
                 ids.append((device_id, event.id, event.seq, event.time_us))
         if said:
@@ -96,6 +106,9 @@ def _add_said(whole: Columns, device_id: int, said: Sequence[Observation]) -> No
     times = [event.time_us for event in said if type(event.fact) is not Gate]  # no gate is on anything
     if times:
         whole.work.append(WorkRow("device", device_id, min(times)))
+    arrivals = [event.time_us for event in said if type(event.fact) is Gate]
+    if arrivals:
+        whole.work.append(WorkRow("gate", device_id, min(arrivals), None, urgent=True))
 
 
 def _mentions(device_id: int, event: Observation) -> list[MentionRow]:

@@ -15,7 +15,7 @@ from gateway.pipeline.load import Load
 from gateway.pipeline.tools import Tools
 from tracking.domain.ledger import merkle
 from tracking.domain.tracks import FOLD_VERSION
-from tracking.store import record, things, told
+from tracking.store import commands, record, things, told
 from tracking.store.database import POSITIONS_CHANNEL, WORK_CHANNEL, Connection, notify
 from tracking.store.observations import insert_late, insert_observations, insert_readings
 
@@ -41,7 +41,7 @@ def commit(load: Load, tools: Tools) -> None:
 
 def _write_events(load: Load, tools: Tools, recorded_at: datetime) -> None:
     conn = tools.connection
-    observations, readings, ids, moved, mentions, work = columns(load)
+    observations, readings, ids, moved, mentions, results, work = columns(load)
     load.work += work
     if not len(observations):
         return
@@ -63,6 +63,7 @@ def _write_events(load: Load, tools: Tools, recorded_at: datetime) -> None:
     record.add_event_ids(conn, ids, recorded_at=recorded_at)
     told.add_mentions(conn, mentions)  # names everything that moves, too
     things.add_events(conn, moved, recorded_at=recorded_at)
+    commands.add_results(conn, results, recorded_at=recorded_at)
 
 
 def _write_tracks(load: Load, conn: Connection, recorded_at: datetime) -> None:

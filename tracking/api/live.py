@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from devices.observation import moment
 
-CHANNELS: Final = ("bw_positions", "bw_alerts", "bw_custody")
+CHANNELS: Final = ("bw_positions", "bw_alerts", "bw_custody", "bw_gates")
 QUEUE_SIZE: Final = 500
 RECONNECT_S: Final = 1.0
 

@@ -52,6 +52,11 @@ def carriages(
     ]
 
 
+def bare(rows: Sequence[tuple[int, Carrier]], told: Mapping[int, Sequence[MilestoneRow]]) -> list[Carriage]:
+    """The same without what was measured and missed, and without asking anybody."""
+    return [_carriage(carrier, told.get(place, ())) for place, (_, carrier) in enumerate(rows)]
+
+
 def milestone(row: MilestoneRow) -> Milestone:
     """A milestone as a fact."""
     return Milestone(row.time, row.kind, row.area, row.detail, (row.at_time, row.at_run, row.at_seq))

@@ -12,7 +12,7 @@ from tracking.domain.custody.facts import AreaRevision, Carriage, Facts, GateWat
 from tracking.domain.custody.judge import windows
 from tracking.domain.custody.terms import Terms, decode
 from tracking.judge import gates, said
-from tracking.judge.carriages import carriages
+from tracking.judge.carriages import bare, carriages
 from tracking.judge.said import Said
 from tracking.store import carrying as carrying_
 from tracking.store import judging, measured
@@ -80,6 +80,51 @@ def gather(
             ),
             areas,
             until,
+        )
+        for shipment in shipments
+    }
+
+
+def outline(
+    conn: Connection, shipments: Sequence[ShipmentRow], areas: Mapping[str, tuple[AreaRevision, ...]]
+) -> dict[int, Facts]:
+    """The facts of shipments as far as legs, seals and papers need them, by shipment id: without what sensors
+    measured, what is missing, and the gates around. For whoever can't wait; nothing is locked.
+
+    Args:
+        conn: within a transaction.
+        shipments: whose facts.
+        areas: what areas are.
+
+    Raises:
+        Undecodable: recorded bytes that can't be read.
+    """
+    ids = [shipment.shipment_id for shipment in shipments]
+    if not ids:
+        return {}
+    terms: dict[int, list[TermsRevision]] = {}
+    for row in judging.terms_of(conn, ids):
+        terms.setdefault(row.shipment_id, []).append(_revision(row))
+    carrying = carrying_.carrying(conn, carrying_.goods_of(conn, ids))
+    rows = [(owner, carrier) for owner, found in carrying.items() for carrier in found.carriers]
+    asked = [Watched(one.device_id, one.begins, one.ends) for _, one in rows]
+    told: dict[int, list[MilestoneRow]] = {}
+    for milestone in judging.milestones_of(conn, asked):
+        told.setdefault(milestone.place, []).append(milestone)
+    carried: dict[int, list[Carriage]] = {}
+    for (owner, _), carriage in zip(rows, bare(rows, told), strict=True):
+        carried.setdefault(owner, []).append(carriage)
+    spoken = said.said(conn, carrying, ids)
+    return {
+        shipment.shipment_id: Facts(
+            shipment=shipment.number,
+            terms=tuple(terms.get(shipment.shipment_id, [])),
+            carriages=tuple(carried.get(shipment.shipment_id, [])),
+            areas=areas,
+            closed_at=shipment.closed_at,
+            aboard=tuple(part.aboard for part in carrying.get(shipment.shipment_id, NOTHING).parts),
+            reports=spoken[shipment.shipment_id].reports,
+            documents=spoken[shipment.shipment_id].documents,
         )
         for shipment in shipments
     }

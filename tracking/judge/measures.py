@@ -43,3 +43,8 @@ COMMANDS_ASKED: Final = Counter(
 )
 LEAVES: Final = Counter("bondwatch_log_leaves_total", "Leaves that this process has appended to the log.")
 LOG_SIZE: Final = Gauge("bondwatch_log_size", "Leaves under the newest checkpoint that this process signed.")
+GATE_DECISIONS: Final = Counter(
+    "bondwatch_gate_decisions_total",
+    "Decisions at gates, and whether the gate was told in time.",
+    ["decision", "told"],
+)

@@ -5,6 +5,7 @@ A command goes out through the outbox, in the transaction that writes it down he
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -12,9 +13,12 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from devices.observation import moment
 from tracking.store.database import Connection, queries
 
 SQL: Final = queries("commands")
+
+_ARRIVAL: Final = re.compile(r"arrival/(-1|[0-9]{1,9})/([0-9]{1,18})")
 
 
 class MissingRow(NamedTuple):
@@ -25,6 +29,22 @@ class MissingRow(NamedTuple):
     run: int
     first: int
     last: int
+
+
+class ResultRow(NamedTuple):
+    """What a device did about a command.
+
+    Attributes:
+        command: id of the command; ``arrival/{run}/{seq}``: a gate got none, and followed its fallback.
+    """
+
+    device_id: int
+    run: int
+    seq: int
+    time_us: int
+    command: str
+    ok: bool
+    detail: str | None
 
 
 def gaps_to_ask(
@@ -76,3 +96,40 @@ def add_command(
             "expires_at": expires_at,
         },
     )
+
+
+def add_results(conn: Connection, rows: Sequence[ResultRow], *, recorded_at: datetime) -> None:
+    """Keep what devices did about their commands, and gates about vehicles. What names nothing that we know
+    stays an observation only.
+    """
+    if not rows:
+        return
+    ids = [_uuid(row.command) for row in rows]
+    arrivals = [_arrival(row.command) for row in rows]
+    conn.execute(
+        SQL["add_results"],
+        {
+            "device_ids": [row.device_id for row in rows],
+            "told_runs": [row.run for row in rows],
+            "told_seqs": [row.seq for row in rows],
+            "times": [moment(row.time_us) for row in rows],
+            "command_ids": ids,
+            "oks": [row.ok for row in rows],
+            "details": [row.detail for row in rows],
+            "runs": [None if arrival is None else arrival[0] for arrival in arrivals],
+            "seqs": [None if arrival is None else arrival[1] for arrival in arrivals],
+            "recorded_at": recorded_at,
+        },
+    )
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _arrival(text: str) -> tuple[int, int] | None:
+    found = _ARRIVAL.fullmatch(text)
+    return None if found is None else (int(found[1]), int(found[2]))

@@ -36,6 +36,7 @@ OUTBOX_CHANNEL: Final = "bw_outbox"
 ALERTS_CHANNEL: Final = "bw_alerts"
 CUSTODY_CHANNEL: Final = "bw_custody"
 POSITIONS_CHANNEL: Final = "bw_positions"
+GATES_CHANNEL: Final = "bw_gates"
 
 _QUERIES: Final = Path(__file__).parent / "queries"
 _NAME: Final = re.compile(r"^-- name: ([a-z][a-z0-9_]*)\s*$", re.MULTILINE)

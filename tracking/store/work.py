@@ -16,8 +16,9 @@ from tracking.store.database import Connection, queries
 SQL: Final = queries("work")
 
 WorkKind: TypeAlias = Literal[
-    "refold", "device", "shipment", "device_due", "shipment_due", "thing", "contents", "goods", "document"
-]
+    "refold", "device", "shipment", "device_due", "shipment_due", "thing", "contents", "goods", "document",
+    "gate",
+]  # fmt: skip
 KINDS: Final[tuple[WorkKind, ...]] = get_args(WorkKind)
 DueKind: TypeAlias = Literal["device_due", "shipment_due"]
 

@@ -59,6 +59,8 @@ class Concern:
             return self._park is None or event.body.get("park", self._park) == self._park
         if event.name == "position":
             return event.body.get("device") in self._devices
+        if event.name == "gate":
+            return self._shipment in event.body.get("shipments", (self._shipment,))
         return bool(event.body.get("shipment", self._shipment) == self._shipment)
 
 
@@ -66,7 +68,7 @@ class Concern:
 async def stream(
     request: Request, ctx: Ctx, _: Authorised, shipment: str | None = None, park: str | None = None
 ) -> StreamingResponse:
-    """Events ``position``, ``alert`` and ``custody``; of one shipment, of one park, or all."""
+    """Events ``position``, ``alert``, ``custody`` and ``gate``; of one shipment, of one park, or all."""
     concern = Concern(ctx, shipment, park)
     await run_in_threadpool(concern.refresh)
 

@@ -9,6 +9,7 @@ Source: GA 36-2018 for what a plate is (unverified here); the table of look-alik
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import product
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -19,6 +20,9 @@ CONFUSED: Final = ("0DO", "8B", "1TI", "5S", "2Z")
 """Characters that cameras take for each other. O and I are on no plate, so they can only be misread."""
 
 _CLASS: Final = {character: look for look in CONFUSED for character in look}
+
+_LONGEST: Final = 8
+"""Characters of a plate."""
 
 
 class PlateLimits(Struct, frozen=True):
@@ -63,6 +67,18 @@ def compare(read: str | None, confidence: float | None, expected: str, limits: P
 def normal(plate: str) -> str:
     """The plate as stored; what is no Chinese plate is compared without case and spaces."""
     return normal_plate(plate) or "".join(plate.split()).upper()
+
+
+def look_alikes(read: str) -> frozenset[str]:
+    """Every plate that a camera may have read as this one, itself included where it is a plate."""
+    choices = [
+        [other for other in _CLASS.get(character, character) if other not in "OI"]
+        for character in normal(read)
+    ]
+    if len(choices) > _LONGEST:
+        return frozenset()
+    found = ("".join(characters) for characters in product(*choices))
+    return frozenset(plate for plate in found if normal_plate(plate) == plate)
 
 
 def _look_alike(one: str, other: str) -> bool:

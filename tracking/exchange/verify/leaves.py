@@ -26,6 +26,7 @@ TABLES: Final = {
     "batch": "batches",
     "custody": "findings",
     "action": "alert_actions",
+    "decision": "gate_decisions",
 }
 """Where the rows of each kind of leaf stand."""
 

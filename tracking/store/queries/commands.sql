@@ -32,3 +32,25 @@ where device_id = any(%(device_ids)s) and command = %(command)s and created_at >
 -- name: add_command
 insert into commands (command_id, device_id, command, args, created_at, expires_at)
 values (%(command_id)s, %(device_id)s, %(command)s, %(args)s, %(created_at)s, %(expires_at)s)
+
+-- name: add_results
+-- A device answers for itself only. The first answer to a command holds.
+with given as (
+    select *
+    from unnest(
+        %(device_ids)s::bigint[], %(told_runs)s::int[], %(told_seqs)s::bigint[], %(times)s::timestamptz[],
+        %(command_ids)s::uuid[], %(oks)s::boolean[], %(details)s::text[], %(runs)s::int[], %(seqs)s::bigint[]
+    ) as g (device_id, told_run, told_seq, event_time, command_id, ok, detail, run, seq)
+), answered as (
+    update commands c
+    set result = json_build_object('ok', g.ok, 'detail', g.detail), answered_at = %(recorded_at)s
+    from given g
+    where c.command_id = g.command_id and c.device_id = g.device_id and c.answered_at is null
+)
+insert into gate_actions (device_id, run, seq, told_run, told_seq, event_time, did, by_fallback, command_id)
+select g.device_id, coalesce(d.run, g.run), coalesce(d.seq, g.seq), g.told_run, g.told_seq, g.event_time,
+       case when g.ok then '' else 'refused: ' end || coalesce(g.detail, ''), d.run is null, d.command_id
+from given g
+left join gate_decisions d on d.command_id = g.command_id and d.device_id = g.device_id
+where coalesce(d.seq, g.seq) is not null
+on conflict do nothing

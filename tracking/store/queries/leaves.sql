@@ -74,3 +74,10 @@ from findings f join ledger l using (finding_version)
 
 -- name: action
 select action_id as key, alert_id as alert, action, by, comment, at from alert_actions
+
+-- name: decision
+-- What a barrier was told, and why.
+select g.decision_id as key, g.device_id as device, g.gate, g.event_time, g.run, g.seq, g.decided_at, g.decision,
+       g.reasons, g.pass_number, g.uses_pass, g.shipments, g.decided_by, g.entry, g.fallback, g.within_s,
+       g.command_id::text as command, g.unsent
+from gate_decisions g
