@@ -223,3 +223,19 @@ class AlertAction(Body):
     action: Literal["acknowledge", "resolve", "comment"]
     by: str = Field(min_length=1, max_length=64)
     comment: str = Field("", max_length=2000)
+
+
+class GateOverride(Body):
+    """An officer decides at a gate."""
+
+    decision: Literal["open", "hold", "inspect"] = Field(examples=["open"])
+    reason: str = Field(min_length=1, max_length=1000, examples=["papers seen, the camera was dirty"])
+    by: str = Field(min_length=1, max_length=64, examples=["officer 17"])
+
+
+class PlateConfirmation(Body):
+    """An officer has looked at the gate's picture."""
+
+    plate: str = Field(min_length=1, max_length=16, pattern=r"\S", examples=["苏E33D71"])
+    reason: str = Field(min_length=1, max_length=1000, examples=["it is a D"])
+    by: str = Field(min_length=1, max_length=64, examples=["officer 17"])
