@@ -6,7 +6,7 @@ JSON, UTF-8. Times are RFC 3339 in UTC. Whoever reads ignores unknown fields: ei
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 from msgspec.json import Decoder, Encoder
@@ -110,6 +110,9 @@ class GateDecision(Struct, frozen=True):
     pass_number: str | None = field(name="pass", default=None)
 
 
+Fallback: TypeAlias = Literal["hold", "inspect", "open", "passes"]
+
+
 class KeptPass(Struct, frozen=True):
     """An approved pass that nobody has used."""
 
@@ -132,7 +135,7 @@ class KeptPasses(Struct, frozen=True):
     zone: str
     as_of: Annotated[datetime, Meta(tz=True)]
     within_s: float
-    fallback: Literal["hold", "inspect", "open", "passes"]
+    fallback: Fallback
     passes: list[KeptPass]
 
 

@@ -17,7 +17,7 @@ import msgspec
 from msgspec.json import schema_components
 
 from devices.codecs.native import MAX_EVENTS, Envelope
-from devices.messages import Alert, Command, Presence, Receipt, Resend
+from devices.messages import Alert, Command, GateDecision, KeptPasses, Presence, Receipt, Resend
 from devices.observation import KINDS
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -28,6 +28,8 @@ MESSAGES: Final[dict[str, tuple[type[msgspec.Struct], str]]] = {
     "presence": (Presence, "bw/v1/{park}/{device}/presence"),
     "alert": (Alert, "bw/v1/{park}/alerts/{severity}"),
     "resend": (Resend, "the args of the command resend"),
+    "decision": (GateDecision, "the args of the command decision, for gates"),
+    "passes": (KeptPasses, "the args of the command passes, for gates"),
 }
 """File -> the type it describes, and where such a message is met."""
 

@@ -13,6 +13,7 @@ It needs `paho-mqtt`, `msgspec` and of Bondwatch only the package `devices`. Gui
 from devices.client.commands import CommandHandler
 from devices.client.device import Device, DeviceBroken
 from devices.client.facts import Invalid
+from devices.client.gate import Answer, GateKeeper
 from devices.client.loop import Loop
 from devices.client.outbox import OutboxError, OutboxFull, Refused
 from devices.client.sending import Counts
@@ -33,6 +34,7 @@ from devices.observation import (
 
 __all__ = [
     "Action",
+    "Answer",
     "Command",
     "CommandHandler",
     "Counts",
@@ -40,6 +42,7 @@ __all__ = [
     "DeviceBroken",
     "Direction",
     "Gate",
+    "GateKeeper",
     "Handover",
     "Invalid",
     "Loop",

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.barrier import Barrier
 from tests.support.recording import at
+from tracking.judge.kept_passes import KeptPassesSender
 
 TRUCK = "苏E33D71"
 BOX = "BNDU1000010"
@@ -173,3 +174,34 @@ def test_a_report_is_decided_once(barrier: Barrier) -> None:
     barrier.decides(0.4)
     assert barrier.rows("select count(*) from gate_decisions") == [(1,)]
     assert len(barrier.commands()) == 1
+
+
+def lists(barrier: Barrier) -> list[tuple[str, float, list[str]]]:
+    """What the gate was sent to keep: fallback, limit, numbers of passes."""
+    found = [command["args"] for command in barrier.commands() if command["command"] == "passes"]
+    return [(args["fallback"], args["within_s"], [one["number"] for one in args["passes"]]) for args in found]
+
+
+def test_a_gate_keeps_the_passes_of_its_zone_that_nobody_has_used(database: str) -> None:
+    barrier, sender = Barrier(database, fallback="passes", decide_within_s=5), KeptPassesSender()
+
+    def sends(seconds: float) -> int:
+        with barrier.conn.transaction():
+            return sender.send_changed(barrier.conn, at(seconds))
+
+    assert sends(0) == 0, "no list is none that is empty"
+    barrier.files_pass("Z-1", TRUCK)
+    barrier.files_pass("Z-2", "苏E1289K", approved=False)
+    barrier.files_pass("Z-3", "苏E1289K", zone="ORIGIN")
+    assert sends(5) == 1
+    assert lists(barrier) == [("passes", 5.0, ["Z-1"])]
+    assert (sends(6), sends(60)) == (0, 0)
+    barrier.moves_pass("Z-2", "approved", -60)
+    assert barrier.arrives(70, plate=TRUCK).uses_pass
+    assert sends(75) == 1
+    assert lists(barrier)[1:] == [("passes", 5.0, ["Z-2"])]
+    barrier.moves_pass("Z-2", "void", 76)
+    assert (sends(80), sends(110)) == (0, 1), "at most every half minute"
+    assert lists(barrier)[2:] == [("passes", 5.0, [])]
+    assert KeptPassesSender().send_changed(barrier.conn, at(200)) == 0, "another process knows what was sent"
+    barrier.close()

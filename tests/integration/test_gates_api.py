@@ -54,9 +54,7 @@ def told(barrier: Barrier) -> list[tuple[int, str]]:
     ]
 
 
-def test_s8c_a_look_alike_is_looked_at_and_another_vehicle_is_held(
-    barrier: Barrier, api: TestClient
-) -> None:
+def test_s8c_a_look_alike_is_looked_at_and_another_vehicle_is_held(barrier: Barrier, api: TestClient) -> None:
     barrier.files_pass(PASS, RIGHT)
     first = barrier.arrives(0, plate=MISREAD, plate_confidence=0.93, image="pictures/1.jpg", **{"pass": PASS})
     assert (first.decision, first.codes, first.uses_pass) == ("inspect", ["wrong_vehicle_at_gate"], False)

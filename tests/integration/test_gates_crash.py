@@ -106,11 +106,13 @@ def test_killed_in_the_middle_of_writing(barrier: Barrier) -> None:
         other.execute("lock table outbox in exclusive mode")
         process = start(barrier)
         until(
-            lambda: barrier.rows(
-                "select 1 from pg_stat_activity where application_name = 'under-test'"
-                " and wait_event_type = 'Lock' and query ilike '%%insert into outbox%%'"
+            lambda: (
+                barrier.rows(
+                    "select 1 from pg_stat_activity where application_name = 'under-test'"
+                    " and wait_event_type = 'Lock' and query ilike '%%insert into outbox%%'"
+                )
+                != []
             )
-            != []
         )
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
@@ -124,18 +126,22 @@ def test_killed_in_the_middle_of_writing(barrier: Barrier) -> None:
 
 def test_two_judges_decide_once(barrier: Barrier) -> None:
     """The second has a row of work of its own about the same report."""
-    again = "insert into work (kind, key, changed_from, urgent) values ('gate', %s, '2026-03-04T11:00Z', true)"
+    again = (
+        "insert into work (kind, key, changed_from, urgent) values ('gate', %s, '2026-03-04T11:00Z', true)"
+    )
     with connect(barrier.dsn) as first, connect(barrier.dsn) as second:
         with first.transaction():
             barrier.deciding.do(first, work.take(first, None, kinds=("gate",)), None, now(barrier))
             barrier.conn.execute(again, (barrier.gate.device_id,))
             process = start(barrier)  # it waits for the first at the decision's row
             until(
-                lambda: barrier.rows(
-                    "select 1 from pg_stat_activity where application_name = 'under-test'"
-                    " and wait_event_type = 'Lock' and query ilike '%%insert into gate_decisions%%'"
+                lambda: (
+                    barrier.rows(
+                        "select 1 from pg_stat_activity where application_name = 'under-test'"
+                        " and wait_event_type = 'Lock' and query ilike '%%insert into gate_decisions%%'"
+                    )
+                    != []
                 )
-                != []
             )
         until(lambda: barrier.rows("select 1 from work where kind = 'gate'") == [])
         process.kill()

@@ -2,6 +2,7 @@
 
 - partitions for the weeks ahead, so that no batch has to make one
 - ``resend`` commands for numbers that devices skipped
+- ``passes`` commands for gates whose zones' passes have changed
 - old rows that nobody needs: sent messages, ids that can't be repeated any more
 - measures of what waits
 """
@@ -18,6 +19,7 @@ import structlog
 from msgspec import Struct
 
 from tracking.judge import measures, resend
+from tracking.judge.kept_passes import KeptPassesSender
 from tracking.judge.loop import BACKOFF_S
 from tracking.store import judging, outbox, positions, work
 from tracking.store.database import Connection, is_passing
@@ -51,6 +53,7 @@ class Upkeep:
     def __init__(self, keep: Keep = Keep()) -> None:  # noqa: B008 - frozen
         self._keep = keep
         self._tidied: datetime | None = None
+        self._passes = KeptPassesSender()
 
     def look_after(self, conn: Connection, now: datetime) -> None:
         """Do what is due, unless another judge is at it."""
@@ -59,6 +62,7 @@ class Upkeep:
             if not judging.try_lock(conn, TURN_LOCK):
                 return
             resend.ask_for_missing(conn, now)
+            self._passes.send_changed(conn, now)
         if self._tidied is None or now - self._tidied >= TIDY_EVERY:
             self._tidy(conn, now)
             self._tidied = now

@@ -75,6 +75,28 @@ class DecisionRow(NamedTuple):
     unsent: str | None
 
 
+class GateRow(NamedTuple):
+    """A gate that has a device, as its area is now."""
+
+    code: str
+    device_id: int
+    device: str
+    zone: str
+    properties: Mapping[str, Any]
+
+
+class PaperRow(NamedTuple):
+    """What was said of a pass."""
+
+    entry: int
+    kind: str
+    number: str
+    time: datetime
+    body: Mapping[str, Any]
+    source: str
+    by: str
+
+
 def undecided(conn: Connection, since: Mapping[int, datetime], *, limit: int) -> list[ReportRow]:
     """The newest reports of these gates that nobody has decided, from their moments on."""
     parameters = {"device_ids": list(since), "froms": list(since.values()), "limit": limit}
@@ -140,3 +162,33 @@ def is_gate(conn: Connection, gate: str) -> bool:
     """Whether there is such a gate, or was."""
     row = conn.execute(SQL["is_gate"], {"gate": gate}).fetchone()
     return row is not None and bool(row[0])
+
+
+def pass_news(conn: Connection) -> tuple[Any, ...]:
+    """Another value whenever what gates' lists of passes are made of has changed."""
+    row = conn.execute(SQL["pass_news"]).fetchone()
+    assert row is not None  # a select without a table always has a row
+    return row
+
+
+def gates_with_devices(conn: Connection, now: datetime) -> list[GateRow]:
+    """The gates of zones that somebody can be told to."""
+    return [GateRow(*row) for row in conn.execute(SQL["gates_with_devices"], {"now": now})]
+
+
+def last_commands(
+    conn: Connection, device_ids: Sequence[int], command: str
+) -> dict[int, tuple[datetime, Mapping[str, Any]]]:
+    """When each device was sent this command last, and its arguments."""
+    found = conn.execute(SQL["last_commands"], {"device_ids": list(device_ids), "command": command})
+    return {device_id: (at, args) for device_id, at, args in found}
+
+
+def pass_papers(conn: Connection, since: datetime) -> list[PaperRow]:
+    """Everything that was said of the passes of which anything was said since."""
+    return [PaperRow(*row) for row in conn.execute(SQL["pass_papers"], {"since": since})]
+
+
+def used_passes(conn: Connection, numbers: Sequence[str]) -> set[str]:
+    """Those of these passes that a gate's decision has used."""
+    return {number for (number,) in conn.execute(SQL["used_passes"], {"numbers": list(numbers)})}

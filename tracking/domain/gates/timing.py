@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from msgspec import Struct
 
-FALLBACKS: Final = ("hold", "inspect", "open", "passes")
+from devices.messages import Fallback
+
+FALLBACKS: Final[Mapping[str, Fallback]] = {name: name for name in get_args(Fallback)}
 """``passes``: open for a vehicle that is on one of the approved passes that the gate keeps, else hold."""
 
 LONGEST_S: Final = 600.0
@@ -23,7 +25,7 @@ class Timing(Struct, frozen=True):
     """
 
     within_s: float = 10.0
-    fallback: str = "hold"
+    fallback: Fallback = "hold"
 
     def is_over(self, arrived: datetime, now: datetime) -> bool:
         """Whether the gate has followed its fallback."""
@@ -42,5 +44,5 @@ def timing(properties: Mapping[str, Any]) -> Timing:
     is_time = isinstance(within, int | float) and not isinstance(within, bool) and 0 < within <= LONGEST_S
     return Timing(
         float(within) if is_time and within is not None else Timing().within_s,
-        fallback if fallback in FALLBACKS else Timing().fallback,
+        FALLBACKS.get(fallback, Timing().fallback) if isinstance(fallback, str) else Timing().fallback,
     )

@@ -48,3 +48,10 @@ alter table work drop constraint work_kind_check;
 alter table work add constraint work_kind_check check (kind in (
     'refold', 'device', 'shipment', 'device_due', 'shipment_due', 'thing', 'contents', 'goods', 'document', 'gate'
 ));
+
+-- What gates keep for the time in which nobody answers them.
+create index documents_of_passes on documents (number) where kind in ('pass', 'pass_state');
+create index documents_of_passes_lately on documents (time) where kind in ('pass', 'pass_state');
+create index documents_newest_of_passes on documents (entry) where kind in ('pass', 'pass_state');
+create index gate_decisions_using on gate_decisions (pass_number, decision_id) where uses_pass;
+create index commands_of_device on commands (device_id, command, created_at);

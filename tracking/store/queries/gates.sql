@@ -99,3 +99,41 @@ limit %(limit)s
 -- name: is_gate
 select exists (select from areas where code = %(gate)s and kind = 'gate')
     or exists (select from gate_decisions where gate = %(gate)s)
+
+-- name: pass_news
+-- Changes when anything does that a gate's list of passes is made of.
+select (select max(entry) from documents where kind in ('pass', 'pass_state')),
+       (select max(decision_id) from gate_decisions where uses_pass),
+       (select revision from reference_state)
+
+-- name: gates_with_devices
+-- Gates as they are now; a gate's device is the one in its park that has its code.
+select distinct on (a.code) a.code, d.device_id, p.code || '/' || d.code, r.properties ->> 'parent', r.properties
+from areas a
+join area_revisions r using (area_id)
+join devices d on d.park_id = a.park_id and d.code = a.code
+join parks p on p.park_id = a.park_id
+where a.kind = 'gate' and d.revoked_at is null and r.geometry is not null and r.properties ->> 'parent' is not null
+  and r.valid_from <= %(now)s and coalesce(r.valid_to, 'infinity') > %(now)s
+order by a.code, r.revision desc
+
+-- name: last_commands
+-- The newest of a kind that each device was sent.
+select device_id, c.created_at, c.args
+from unnest(%(device_ids)s::bigint[]) as g (device_id)
+cross join lateral (
+    select created_at, args from commands c
+    where c.device_id = g.device_id and c.command = %(command)s
+    order by created_at desc limit 1
+) c
+
+-- name: pass_papers
+-- All papers of the passes of which anything was said since.
+select p.entry, p.kind, p.number, p.time, p.body, p.source, p.by
+from documents p
+where p.kind in ('pass', 'pass_state') and p.number in (
+    select number from documents where kind in ('pass', 'pass_state') and time >= %(since)s
+)
+
+-- name: used_passes
+select distinct pass_number from gate_decisions where uses_pass and pass_number = any(%(numbers)s)
