@@ -145,7 +145,7 @@ def _said_of(conn: Connection, report: Report, uris: set[str]) -> Said:
         for thing in gates.things_of(conn, sorted(uris))
         if thing.kind in READ or _is_shown(thing, report)
     ]
-    return said.said(conn, {_OWNER: Carrying((), (), tuple(parts))}, [_OWNER])[_OWNER]
+    return said.said(conn, {_OWNER: Carrying((), (), tuple(parts))}, [_OWNER], ())[_OWNER]
 
 
 def _is_shown(thing: ThingRow, report: Report) -> bool:

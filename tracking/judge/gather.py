@@ -114,7 +114,7 @@ def outline(
     carried: dict[int, list[Carriage]] = {}
     for (owner, _), carriage in zip(rows, bare(rows, told), strict=True):
         carried.setdefault(owner, []).append(carriage)
-    spoken = said.said(conn, carrying, ids)
+    spoken = said.said(conn, carrying, ids, ())
     return {
         shipment.shipment_id: Facts(
             shipment=shipment.number,
