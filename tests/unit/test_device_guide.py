@@ -14,6 +14,7 @@ from devices.codecs import native
 from devices.messages import (
     COMMANDS,
     REJECTION_REASONS,
+    GateDecision,
     Refusal,
     Resend,
     decode_alert,
@@ -75,6 +76,7 @@ def test_the_envelope_is_told() -> None:
         (set(SEVERITIES) | {RESERVED_DEVICE}, "Topics"),
         ({"run", "committed", "rejected", "ids"} | names(Refusal), "Receipts"),
         (names(Resend), "Commands"),
+        (names(GateDecision) | {"zone", "as_of", "within_s", "fallback", "passes"}, "Commands"),
     ],
 )
 def test_every_word_of_the_wire_is_told(words: set[str], section: str) -> None:

@@ -25,6 +25,7 @@ from tests.support.rows import NOON_US, position
 from tracking.domain.places import PlaceIndex
 from tracking.domain.tracks import DeviceState, Profile, Track
 from tracking.domain.tracks.state import Fix
+from tracking.store.commands import ResultRow
 from tracking.store.record import WorkRow
 
 TOPIC = "bw/v1/SIP/TRK-1/events"
@@ -228,7 +229,7 @@ def test_columns_hold_every_new_event_once_in_leaf_order() -> None:
     scan = b'{"seq":2,"time":%d,"type":"scan","code":"BNDU1000010","action":"receiving"}'
     one = through(load(event(1), scan % (NOON_US // 1000), b"{", event(3)), decode, admit)
 
-    rows, readings, ids, moved, mentions, work = columns(one)
+    rows, readings, ids, moved, mentions, results, work = columns(one)
 
     assert rows.leaf == [0, 1, 2]
     assert rows.body == [event(1), scan % (NOON_US // 1000), event(3)]
@@ -243,7 +244,21 @@ def test_columns_hold_every_new_event_once_in_leaf_order() -> None:
     assert [(row.seq, row.thing and row.thing.label, row.is_move) for row in mentions] == [
         (2, "BNDU1000010", False)
     ]
+    assert results == []
     assert work == [WorkRow("device", 1, NOON_US)]
+
+
+def test_vehicles_at_gates_are_urgent_work_and_answers_to_commands_are_kept() -> None:
+    at = NOON_US // 1000
+    told = [
+        f'{{"seq":2,"time":{at},"type":"gate","gate":"G-1","lane":"1","direction":"in"}}',
+        f'{{"seq":3,"time":{at - 1000},"type":"gate","gate":"G-1","lane":"2","direction":"in"}}',
+        f'{{"seq":4,"time":{at},"type":"result","command":"arrival/1/2","ok":true,"detail":"hold"}}',
+    ]
+    found = columns(through(load(*(event.encode() for event in told)), decode, admit))
+
+    assert found.work == [WorkRow("gate", 1, NOON_US - SECOND, None, urgent=True)]
+    assert found.results == [ResultRow(1, 0, 4, NOON_US, "arrival/1/2", True, "hold")]
 
 
 def test_a_scan_into_something_is_a_containment_event_and_one_without_a_parent_is_not() -> None:
