@@ -1,0 +1,160 @@
+"""What a receiver says of a true path. ``docs/noise.md`` gives every number."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+
+from devices.observation import Observation, Position
+from tests.noise.ground import Ground
+from tests.noise.journeys import Path
+
+START_US: Final = 1_773_100_800_000_000
+PARKED_AFTER_S: Final = 300.0
+RAYLEIGH_68: Final = 1.515
+"""68 % of a plane's normal errors lie within this many standard deviations of one axis."""
+
+
+class Receiver(Struct, frozen=True):
+    """One device.
+
+    Attributes:
+        moving_s: between reports while it moves, and for five minutes after.
+        parked_s: between reports while it is parked.
+        accuracy_m: that it typically states, the radius of 68 %.
+        honesty: its error over what it states: 1 is honest, 2 errs twice as far as it says.
+        is_urban: among buildings: reflections are frequent, errors last longer.
+        says_speed: whether it reports a speed.
+        says_accuracy: whether it reports an accuracy.
+    """
+
+    moving_s: float
+    parked_s: float
+    accuracy_m: float
+    honesty: float
+    is_urban: bool
+    says_speed: bool
+    says_accuracy: bool
+
+
+def draw(rng: np.random.Generator) -> Receiver:
+    """A receiver, from the mix that is on the road."""
+    is_urban = bool(rng.random() < 0.3)
+    moving_s = float(rng.choice([5, 10, 15, 20, 30, 60], p=[0.1, 0.2, 0.2, 0.15, 0.25, 0.1]))
+    return Receiver(
+        moving_s=moving_s,
+        parked_s=max(moving_s, float(rng.uniform(60, 300))),
+        accuracy_m=float(rng.uniform(15, 40) if is_urban else rng.uniform(5, 15)),
+        honesty=float(rng.choice([1.0, 1.5, 2.0], p=[0.7, 0.2, 0.1])),
+        is_urban=is_urban,
+        says_speed=bool(rng.random() < 0.85),
+        says_accuracy=is_urban or bool(rng.random() < 0.95),
+    )
+
+
+class _Sky:
+    """The state of the errors, from one report to the next."""
+
+    def __init__(self, receiver: Receiver, rng: np.random.Generator) -> None:
+        self.receiver, self.rng = receiver, rng
+        self.wander = rng.standard_normal(3)
+        self.reflected: tuple[float, float, float] | None = None
+        self.reflected_until = self.calm_until = -1.0
+        self.is_stated = False
+
+    def passes(self, seconds: float, now: float, *, is_parked: bool) -> None:
+        """Errors wander (first-order Gauss-Markov); reflections come and go."""
+        receiver, rng = self.receiver, self.rng
+        correlated_s = (300.0 if receiver.is_urban else 120.0) if is_parked else 40.0
+        keep = math.exp(-seconds / correlated_s)
+        self.wander = self.wander * keep + rng.standard_normal(3) * math.sqrt(1 - keep * keep)
+        if now > self.reflected_until:
+            self.reflected = None
+            rate = 0.02 if receiver.is_urban else 0.005
+            if now > self.calm_until and rng.random() < rate:
+                self._reflect(now, is_parked=is_parked)
+
+    def _reflect(self, now: float, *, is_parked: bool) -> None:
+        """A jump: two in three isolated, else a run of up to 20 s moving, 100 s parked."""
+        rng = self.rng
+        runs_s = (100.0 if is_parked else 20.0) if rng.random() < 0.33 else 0.0
+        self.reflected_until = now + rng.uniform(0, 1) * runs_s
+        self.calm_until = now + 600.0
+        length, angle = rng.uniform(50, 300), rng.uniform(0, 2 * math.pi)
+        self.is_stated = bool(rng.random() < 0.5)
+        self.reflected = length * math.cos(angle), length * math.sin(angle), length
+
+    def error(self, tunnel: float) -> tuple[float, float, float]:
+        """Metres east and north, and the accuracy stated."""
+        accuracy = min(50.0, max(4.0, self.receiver.accuracy_m * math.exp(0.25 * self.wander[2]))) + tunnel
+        sigma = accuracy * self.receiver.honesty / RAYLEIGH_68
+        x, y = float(self.wander[0]) * sigma, float(self.wander[1]) * sigma
+        if self.reflected is not None:
+            x, y = x + self.reflected[0], y + self.reflected[1]
+            if self.is_stated:
+                accuracy = max(accuracy, self.reflected[2] * 0.7)
+        return x, y, accuracy
+
+
+def report(path: Path, ground: Ground, receiver: Receiver, rng: np.random.Generator) -> list[Observation]:
+    """What the device sends, in order of time."""
+    sky = _Sky(receiver, rng)
+    times, tunnels, parked = _moments(path, receiver, rng)
+    x, y = path.at(np.array(times))
+    ahead_x, ahead_y = path.at(np.array(times) + 1.0)
+    speeds = np.hypot(ahead_x - x, ahead_y - y)
+    errors, before = [], 0.0
+    for time, tunnel, is_parked in zip(times, tunnels, parked, strict=True):
+        sky.passes(time - before, time, is_parked=is_parked)
+        errors.append(sky.error(tunnel))
+        before = time
+    ex, ey, stated = np.array(errors).T
+    lon, lat = ground.degrees(x + ex, y + ey)
+    said = np.abs(speeds + rng.normal(0, 0.15, len(speeds)))
+    return [
+        Observation(
+            1,
+            number,
+            START_US + round(times[number] * 1e6),
+            Position(
+                float(lon[number]),
+                float(lat[number]),
+                accuracy_m=round(float(stated[number]), 1) if receiver.says_accuracy else None,
+                speed_mps=round(float(said[number]), 1) if receiver.says_speed else None,
+            ),
+            b"",
+        )
+        for number in range(len(times))
+    ]
+
+
+def _moments(
+    path: Path, receiver: Receiver, rng: np.random.Generator
+) -> tuple[list[float], list[float], list[bool]]:
+    """When it reports, how much worse for having come out of a tunnel, and whether it is parked then."""
+    times, tunnels, parked = [], [], []
+    now, worse, stops = float(rng.uniform(0, receiver.moving_s)), 0.0, [*path.stops, (math.inf, math.inf)]
+    at = 0
+    while now < path.ends_s:
+        while stops[at][1] <= now:
+            at += 1
+        begins, ends = stops[at]
+        is_standing = begins <= now
+        times.append(now)
+        tunnels.append(worse)
+        parked.append(is_standing)
+        worse *= 0.3 if worse > 5 else 0.0
+        if is_standing and now - begins > PARKED_AFTER_S:
+            ahead = now + receiver.parked_s * rng.uniform(0.95, 1.05)
+            now = min(ahead, ends + rng.uniform(1, receiver.moving_s))  # a motion sensor wakes it
+            continue
+        now += receiver.moving_s * rng.uniform(0.95, 1.05)
+        lasts = rng.uniform(60, 360)
+        is_clear = any(since < now + lasts and now < until for since, until in path.open_sky)
+        if not is_standing and rng.random() < receiver.moving_s / 1200 and not is_clear:
+            now += lasts
+            worse = rng.uniform(20, 50)
+    return times, tunnels, parked
