@@ -17,7 +17,7 @@ ARGS ?=
 RUNTIME := $(VENV)/.runtime-ready
 DEV := $(VENV)/.dev-ready
 
-.PHONY: help run test lint fault bench soak lock clean
+.PHONY: help run test lint fault noise bench soak lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -51,6 +51,9 @@ lint: $(DEV) ## style, types, import order
 
 fault: $(DEV) ## kill processes at random, count what was lost (ARGS="--source mqtt --kills 10 --json")
 	@$(BIN)/python -m tests.fault $(ARGS)
+
+noise: $(DEV) ## GPS noise near borders: false zone alerts, exits missed (ARGS="--hours 1000 --json")
+	@$(BIN)/python -m tests.noise $(ARGS)
 
 bench: $(RUNTIME) ## the benchmarks, in their short form
 	@$(BIN)/bondwatch bench ingest $(ARGS)

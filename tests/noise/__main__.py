@@ -44,14 +44,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make noise", description="GPS noise near borders.")
     parser.add_argument("--hours", type=float, default=1000.0, help="simulated hours in all")
     parser.add_argument("--seed", type=int, default=7, help="the same seed, the same run")
-    parser.add_argument("--processes", type=int, default=2, help="that share the work; no matter to the result")
+    parser.add_argument(
+        "--processes", type=int, default=2, help="that share the work; no matter to the result"
+    )
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     options = parser.parse_args()
     total = run(options.hours, options.seed, options.processes)
     for line in [*total.false, *total.missed][:SHOWN]:
         print(line, file=sys.stderr)
     print(
-        f"{total.told} milestones about areas, {total.alerts} alerts; {total.uncertain} crossings undetermined",
+        f"{total.told} milestones, {total.alerts} alerts; {total.uncertain} undetermined crossings",
         file=sys.stderr,
     )
     if options.json:

@@ -1,4 +1,4 @@
-"""Where vehicles truly are: parked along a fence, past it, out of a gate and back, along a corridor's edge."""
+"""Where vehicles truly are: parked at a fence, past it, out of a gate and back, along a corridor's edge."""
 
 from __future__ import annotations
 
@@ -118,12 +118,12 @@ def keeps_within(ground: Ground, rng: np.random.Generator, seconds: float, exits
 
 
 def passes_by(ground: Ground, rng: np.random.Generator, seconds: float, exits: Exits) -> Path:
-    """On the roads around a zone, 15 to 120 m beside its fence: driving past, and parked for hours."""
+    """On the roads around a zone, 25 to 120 m beside its fence: driving past, and parked for hours."""
     del exits
     zone = ground.shape
     path = Path(*_spot(zone, rng.uniform(200, 500), rng))
     while path.ends_s < seconds:
-        road = _ring(zone, rng.uniform(15, 120))
+        road = _ring(zone, rng.uniform(25, 120))
         path.drive([_nearest(road, path.here)], rng.uniform(10, 40))
         path.drive(_along(road, path.here, rng.uniform(200, 4000)), rng.uniform(20, 70))
         if rng.random() < 0.6:
@@ -132,7 +132,7 @@ def passes_by(ground: Ground, rng: np.random.Generator, seconds: float, exits: E
 
 
 def follows_edge(ground: Ground, rng: np.random.Generator, seconds: float, exits: Exits) -> Path:
-    """Along a corridor's edge, 20 to 150 m to either side of it; parked there; off it for long now and then."""
+    """Along a corridor's edge, 50 to 150 m within it; parked there; off it for long now and then."""
     del exits
     tolerance = ground.tolerance_m[ground.code]
     line = max(shapely.get_parts(ground.shape), key=lambda part: float(part.length))
@@ -144,7 +144,7 @@ def follows_edge(ground: Ground, rng: np.random.Generator, seconds: float, exits
         step = -step if not 0.3 < share + step < 0.7 else step
         share += step
         out = rng.random() < 0.1
-        inset = rng.uniform(20, 150) if not out else -rng.uniform(150, 400)
+        inset = rng.uniform(50, 150) if not out else -rng.uniform(150, 400)
         there = _beside(line, share, side * (tolerance - inset))
         path.drive([there.coords[0]], rng.uniform(30, 80))
         if out or rng.random() < 0.5:

@@ -14,6 +14,7 @@ from tests.noise.journeys import Path
 
 START_US: Final = 1_773_100_800_000_000
 PARKED_AFTER_S: Final = 300.0
+HONESTY: Final = {True: [0.8, 0.2], False: [0.7, 0.2, 0.1]}
 RAYLEIGH_68: Final = 1.515
 """68 % of a plane's normal errors lie within this many standard deviations of one axis."""
 
@@ -48,7 +49,7 @@ def draw(rng: np.random.Generator) -> Receiver:
         moving_s=moving_s,
         parked_s=max(moving_s, float(rng.uniform(60, 300))),
         accuracy_m=float(rng.uniform(15, 40) if is_urban else rng.uniform(5, 15)),
-        honesty=float(rng.choice([1.0, 1.5, 2.0], p=[0.7, 0.2, 0.1])),
+        honesty=float(rng.choice([1.0, 1.25] if is_urban else [1.0, 1.5, 2.0], p=HONESTY[is_urban])),
         is_urban=is_urban,
         says_speed=bool(rng.random() < 0.85),
         says_accuracy=is_urban or bool(rng.random() < 0.95),
@@ -78,9 +79,9 @@ class _Sky:
                 self._reflect(now, is_parked=is_parked)
 
     def _reflect(self, now: float, *, is_parked: bool) -> None:
-        """A jump: two in three isolated, else a run of up to 20 s moving, 100 s parked."""
+        """A jump: two in three isolated, else a run of up to 15 s moving, 100 s parked."""
         rng = self.rng
-        runs_s = (100.0 if is_parked else 20.0) if rng.random() < 0.33 else 0.0
+        runs_s = (100.0 if is_parked else 15.0) if rng.random() < 0.33 else 0.0
         self.reflected_until = now + rng.uniform(0, 1) * runs_s
         self.calm_until = now + 600.0
         length, angle = rng.uniform(50, 300), rng.uniform(0, 2 * math.pi)
@@ -134,7 +135,7 @@ def report(path: Path, ground: Ground, receiver: Receiver, rng: np.random.Genera
 def _moments(
     path: Path, receiver: Receiver, rng: np.random.Generator
 ) -> tuple[list[float], list[float], list[bool]]:
-    """When it reports, how much worse for having come out of a tunnel, and whether it is parked then."""
+    """When it reports, how much worse for having come out of a tunnel, whether it is long parked then."""
     times, tunnels, parked = [], [], []
     now, worse, stops = float(rng.uniform(0, receiver.moving_s)), 0.0, [*path.stops, (math.inf, math.inf)]
     at = 0
@@ -145,7 +146,7 @@ def _moments(
         is_standing = begins <= now
         times.append(now)
         tunnels.append(worse)
-        parked.append(is_standing)
+        parked.append(is_standing and now - begins > PARKED_AFTER_S)
         worse *= 0.3 if worse > 5 else 0.0
         if is_standing and now - begins > PARKED_AFTER_S:
             ahead = now + receiver.parked_s * rng.uniform(0.95, 1.05)

@@ -19,7 +19,7 @@ from tracking.domain.custody.verdicts import Outcome
 from tracking.domain.tracks import Milestone
 
 NEAR_M: Final = 10.0
-"""Who comes as near to a zone as this, a lane's width, may be told to be in it."""
+"""Who comes as near to a zone as this may be told to be in it, or off a corridor at whose edge it is."""
 
 AROUND_S: Final = 30.0
 EXIT_M: Final = 100.0
@@ -76,7 +76,7 @@ def hold_against(name: str, path: Path, ground: Ground, milestones: Sequence[Mil
     alerts = _alerts(ground, milestones, path)
     judged.alerts = len(alerts)
     for rule, area, since in alerts:
-        rests_on = [m for m in told if m.area == area and moment(m.time_us) == since]
+        rests_on = [m for m in told if m.area == area and moment(m.time_us) <= since]
         if not rests_on:
             judged.false.append(f"{name}: {rule} {area} at {since.isoformat()} rests on nothing")
     exits = true_exits(path, ground)
@@ -97,7 +97,10 @@ def hold_against(name: str, path: Path, ground: Ground, milestones: Sequence[Mil
 
 
 def true_exits(path: Path, ground: Ground) -> list[Exit]:
-    """Exits by over ``EXIT_M`` for over ``EXIT_S``, of who had been as far within for as long."""
+    """Exits by over ``EXIT_M`` for over ``EXIT_S``, of who had been as far within for as long.
+
+    One that the journey's end cuts short doesn't count: its confirmation may be yet to come.
+    """
     is_corridor = ground.code in ground.tolerance_m
     least_s = STRAY_S if is_corridor else EXIT_S
     t = path.moments()
@@ -107,6 +110,8 @@ def true_exits(path: Path, ground: Ground) -> list[Exit]:
     for since, until in _runs(t, beyond):
         if beyond[since] < -DEEP_M and t[until] - t[since] > EXIT_S:
             was_settled = True
+        if until == len(t) - 1:
+            break
         if beyond[since] > EXIT_M and t[until] - t[since] > least_s and was_settled:
             within = np.flatnonzero(beyond[:since] <= 0)
             last_within = float(t[within[-1]]) if len(within) else 0.0
@@ -141,12 +146,12 @@ def _contradicts(path: Path, ground: Ground, told: Milestone) -> bool:
     until = _seconds(told.at[0]) + AROUND_S
     t = np.arange(max(0.0, since), min(path.ends_s, until) + 1.0)
     beyond = ground.beyond_m(told.area or "", *path.at(t))
-    return bool(beyond.max() <= 0) if told.kind in OUT_OF else bool(beyond.min() > NEAR_M)
+    if told.kind in INTO:
+        return bool(beyond.min() > NEAR_M)
+    return bool(beyond.max() <= (0.0 if told.kind == "left" else -NEAR_M))
 
 
-def _alerts(
-    ground: Ground, milestones: Sequence[Milestone], path: Path
-) -> list[tuple[str, str, datetime]]:
+def _alerts(ground: Ground, milestones: Sequence[Milestone], path: Path) -> list[tuple[str, str, datetime]]:
     """The findings about places of a shipment on the vehicle: rule, area, opening."""
     begun, over = moment(START_US) - DAY, moment(START_US + round(path.ends_s * 1e6))
     is_zone = ground.code not in ground.tolerance_m
@@ -179,9 +184,7 @@ def _alerts(
         if area.kind == "gate" and area.properties.get("parent") == home
     )
     carriage = facts.Carriage("SIP/T", "primary", 300, begun, None, over, over, tuple(read))
-    case = facts.Facts(
-        "S", (facts.TermsRevision(1, begun, held),), (carriage,), revisions, gates=gates
-    )
+    case = facts.Facts("S", (facts.TermsRevision(1, begun, held),), (carriage,), revisions, gates=gates)
     return [
         (finding.verdict.rule, finding.verdict.cause, finding.verdict.opened_at)
         for finding in judge(case, over).findings

@@ -240,12 +240,35 @@ def test_a_rail_corridor_keeps_its_train_between_distant_vertices():
 
 
 def test_a_zone_jumped_over_between_two_fixes_is_crossed():
-    truck = Truck(*moved(LON, LAT, -300, 0)).is_seen().is_seen(600)
-    (crossed,) = truck.folded(yard(100)).milestones
+    truck = Truck(*moved(LON, LAT, -450, 0)).is_seen().is_seen(900)
+    (crossed,) = truck.folded(yard(300)).milestones
     assert (crossed.kind, crossed.area, crossed.detail["certain"]) == ("crossed", "YARD", True)
     assert crossed.time_us == truck.last.time_us
-    assert crossed.detail["length_m"] == pytest.approx(200, abs=1)
-    assert crossed.detail["depth_m"] == pytest.approx(100, abs=1)
+    assert crossed.detail["length_m"] == pytest.approx(600, abs=1)
+    assert crossed.detail["depth_m"] == pytest.approx(300, abs=1)
+
+
+@pytest.mark.parametrize(("half_m", "every_s"), [(100, 30), (300, 45), (300, 15)])
+def test_a_zone_that_one_may_have_gone_around_or_a_leap_over_it_is_uncertain(half_m, every_s):
+    truck = Truck(*moved(LON, LAT, -450, 0), every_s=every_s).is_seen().is_seen(900)
+    (crossed,) = truck.folded(yard(half_m)).milestones
+    assert (crossed.kind, crossed.detail["certain"]) == ("crossed", False)
+
+
+def test_what_stands_beside_a_zone_enters_it_by_no_two_fixes():
+    truck = Truck(*moved(LON, LAT, -240, 0)).stands(10).is_seen(60).is_seen(60).stands(3)
+    assert "entered" not in {m.kind for m in truck.folded(yard(200)).milestones}
+    for _ in range(5):
+        truck.is_seen(60, speed_mps=0.0)
+    assert "entered" in {m.kind for m in truck.folded(yard(200)).milestones}
+
+
+def test_reflections_of_some_seconds_are_no_entry():
+    truck = Truck(*moved(LON, LAT, -260, 0), every_s=5).is_seen(speed_mps=15.0)
+    for _ in range(4):
+        truck.is_seen(100, speed_mps=15.0)
+    truck.is_seen(speed_mps=15.0)
+    assert "entered" not in {m.kind for m in truck.folded(yard(200)).milestones}
 
 
 def test_a_crossing_over_a_long_gap_is_uncertain():

@@ -86,8 +86,8 @@ def test_two_fixes_astray_do_not_end_a_stop():
 
 
 def test_leaving_a_stop_through_a_zone_is_seen_once_it_is_a_departure():
-    zone = square("Z", *moved(LON, LAT, 300, 0), 100)
-    truck = Truck(LON, LAT).stands(8).is_seen(600, speed_mps=20.0).is_seen(1200, speed_mps=20.0)
+    zone = square("Z", *moved(LON, LAT, 450, 0), 300)
+    truck = Truck(LON, LAT).stands(8).is_seen(900, speed_mps=20.0).is_seen(1400, speed_mps=20.0)
     assert told(truck.folded(zone).milestones, "crossed") == []
     crossed = [m for m in truck.is_seen(1800, speed_mps=20.0).folded(zone).milestones if m.kind == "crossed"]
     assert told(crossed) == [("crossed", "Z")]

@@ -92,7 +92,7 @@ def judge_crossings(work: Working, way: Way, crossings: tuple[Crossing, ...], dr
         return
     for crossing in crossings:
         if crossing.area not in work.track.areas:
-            certain = way.is_plain(crossing, work.params)
+            certain = way.is_plain(crossing, work.params) and way.is_the_only(crossing, work.profile)
             work.out.append(_crossed(work, way, crossing.area, crossing, certain))
 
 
@@ -127,14 +127,17 @@ def _longer(work: Working, presence: Presence | None, target: Standing, fix: Fix
 
 
 def _is_confirmed(work: Working, fix: Fix, code: str, run: Presence) -> bool:
-    """Whether the run is long enough; leaving what is no longer in force needs no confirmation."""
+    """Whether the run is long enough; leaving what is no longer in force needs no confirmation.
+
+    What stands may be in by drift, and needs as much to enter as to leave.
+    """
     params = work.params
-    if run.standing is ENTERING:
-        return run.count >= params.entry_points
-    if work.places.holds(code, fix.time_us) is None:
-        return True
     assert run.first is not None
     span_us = fix.time_us - run.first.time_us
+    if run.standing is ENTERING and not work.track.stopped:
+        return run.count >= params.entry_points and span_us >= params.entry_span_s * 1e6
+    if run.standing is LEAVING and work.places.holds(code, fix.time_us) is None:
+        return True
     if code in work.places.corridors:
         return run.count >= params.stray_points and span_us >= params.stray_span_s * 1e6
     return run.count >= params.exit_points and span_us >= params.exit_span_s * 1e6
@@ -175,7 +178,7 @@ def _tell(work: Working, fix: Fix, code: str, run: Presence) -> None:
 def _tell_touched(work: Working, fix: Fix, code: str, run: Presence) -> None:
     """Lone fixes inside a zone between two outside: crossed if the device has moved on, drift if it has not.
 
-    Certain only when the straight way past those fixes leads through the zone as well.
+    Certain only when the straight way past those fixes leads through the zone as well, deep enough to leave it by.
     """
     area = work.places.holds(code, fix.time_us)
     if area is None or area.is_corridor or work.track.stopped:
@@ -185,7 +188,8 @@ def _tell_touched(work: Working, fix: Fix, code: str, run: Presence) -> None:
     if way.length_m() <= work.params.stop_radius_m + way.doubt_m:
         return
     crossing = next((c for c in way.crossings(work.places) if c.area == code), None)
-    certain = crossing is not None and way.is_plain(crossing, work.params)
+    least_m = way.doubt_m + work.params.border_buffer_m
+    certain = crossing is not None and crossing.depth_m > least_m and way.is_plain(crossing, work.params)
     milestone = _crossed(work, way, code, crossing, certain)
     milestone.detail["inside"] = list(run.first.key)
     work.out.append(milestone)

@@ -29,6 +29,8 @@ class Parameters(Struct, frozen=True):
         exit_span_s: and the time from the first to the last of them, seconds. 120 s, A5 [P].
         entry_points: consecutive fixes inside by more than their accuracy that confirm ``entered`` or
             ``returned``. 2, A4 [P].
+        entry_span_s: and the time from the first to the last of them, seconds; as ``exit_points`` and
+            ``exit_span_s`` for what stands. 20 s: reflections last less while moving [P].
         stray_points: consecutive fixes beyond a corridor's tolerance and their accuracy that confirm
             ``strayed``. 3, A1 [P].
         stray_span_s: and the time from the first to the last of them, seconds. 180 s, A1 [P].
@@ -54,6 +56,7 @@ class Parameters(Struct, frozen=True):
     exit_points: int = 3
     exit_span_s: float = 120.0
     entry_points: int = 2
+    entry_span_s: float = 20.0
     stray_points: int = 3
     stray_span_s: float = 180.0
     return_hysteresis_m: float = 100.0

@@ -43,9 +43,17 @@ class Way(Struct, frozen=True):
         return length_m / 1000.0 > profile.max_speed_kmh * self.gap_s / 3600.0
 
     def is_plain(self, crossing: Crossing, params: Parameters) -> bool:
-        """Whether it led through a zone beyond doubt: in short time, and deeper than its fixes err."""
-        deep = crossing.depth_m > max(self.start.accuracy_m, self.end.accuracy_m)
+        """Whether it led through a zone beyond doubt: in short time, deeper than both fixes err."""
+        deep = crossing.depth_m > self.doubt_m
         return deep and self.gap_s <= params.crossing_max_gap_s
+
+    def is_the_only(self, crossing: Crossing, profile: Profile) -> bool:
+        """Whether there was time for the straight way, but at the highest speed none to go around the zone.
+
+        Where there was none for the straight way either, a fix is astray.
+        """
+        farthest_m = profile.max_speed_kmh / 3.6 * self.gap_s
+        return self.length_m() <= farthest_m < crossing.around_m - self.doubt_m
 
     def crossings(self, places: PlaceIndex) -> tuple[Crossing, ...]:
         """The zones on it that hold neither of its ends."""
