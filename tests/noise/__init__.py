@@ -1,1 +1,1 @@
-"""GPS noise near borders: simulated hours of vehicles, the real folds, and what they tell against the truth."""
+"""GPS noise near borders: simulated hours of vehicles, the real folds, held against the truth."""

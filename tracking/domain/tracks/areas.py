@@ -178,7 +178,7 @@ def _tell(work: Working, fix: Fix, code: str, run: Presence) -> None:
 def _tell_touched(work: Working, fix: Fix, code: str, run: Presence) -> None:
     """Lone fixes inside a zone between two outside: crossed if the device has moved on, drift if it has not.
 
-    Certain only when the straight way past those fixes leads through the zone as well, deep enough to leave it by.
+    Certain only when the straight way past those fixes leads through the zone as well.
     """
     area = work.places.holds(code, fix.time_us)
     if area is None or area.is_corridor or work.track.stopped:
@@ -188,8 +188,7 @@ def _tell_touched(work: Working, fix: Fix, code: str, run: Presence) -> None:
     if way.length_m() <= work.params.stop_radius_m + way.doubt_m:
         return
     crossing = next((c for c in way.crossings(work.places) if c.area == code), None)
-    least_m = way.doubt_m + work.params.border_buffer_m
-    certain = crossing is not None and crossing.depth_m > least_m and way.is_plain(crossing, work.params)
+    certain = crossing is not None and way.is_plain(crossing, work.params)
     milestone = _crossed(work, way, code, crossing, certain)
     milestone.detail["inside"] = list(run.first.key)
     work.out.append(milestone)

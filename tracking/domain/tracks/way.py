@@ -43,8 +43,8 @@ class Way(Struct, frozen=True):
         return length_m / 1000.0 > profile.max_speed_kmh * self.gap_s / 3600.0
 
     def is_plain(self, crossing: Crossing, params: Parameters) -> bool:
-        """Whether it led through a zone beyond doubt: in short time, deeper than both fixes err."""
-        deep = crossing.depth_m > self.doubt_m
+        """Whether it led through a zone beyond doubt: in short time, by far deeper than both fixes err."""
+        deep = crossing.depth_m > self.doubt_m + params.border_buffer_m
         return deep and self.gap_s <= params.crossing_max_gap_s
 
     def is_the_only(self, crossing: Crossing, profile: Profile) -> bool:
