@@ -1,8 +1,8 @@
 """How long a vehicle waits at the barrier: ``python -m tests.bench.gates [ARRIVALS] [OTHER_EVENTS_PER_S]``.
 
 The embedded default with everything running. 20 gates of one zone, each with a pass and a loaded box for
-every arrival, 5 arrivals a second; time from before the publish (QoS 1) to the command ``decision`` received over
-MQTT. Positions of other devices are sent beside it by ``simulators.load``. Prints milliseconds as JSON.
+every arrival, 5 arrivals a second; time from before the publish (QoS 1) to the command ``decision``
+received over MQTT. Positions of other devices are sent beside it by ``simulators.load``. Prints milliseconds as JSON.
 """
 
 from __future__ import annotations
