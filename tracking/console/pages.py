@@ -21,6 +21,7 @@ from tracking.api.traces import MOST_POSITIONS
 from tracking.console import certificate, view
 from tracking.console.drawing import draw
 from tracking.console.i18n import Language, Words, choose
+from tracking.exchange import account
 from tracking.exchange import certificate as exchange
 from tracking.store import reading
 
@@ -127,6 +128,7 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         terms = reading.terms(conn, shipment_id)
         milestones = reading.milestones(conn, carrying)
         findings = reading.findings(conn, shipment_id)
+        changed = account.of(conn, shipment)
         stays = reading.what_is_in_what(conn, shipment_id)
         areas = reading.areas(conn, at=ctx.now() + timedelta(seconds=1))
         primary = [carrier for carrier in carrying if carrier["role"] == "primary"]
@@ -143,6 +145,7 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         "milestones": [view.milestone(row, names) for row in milestones],
         "stays": stays,
         "findings": [view.finding(row, words) for row in findings],
+        "changes": [account.shown(one) for one in reversed(changed)],
         "positions": len(fixes),
         "last_seen": fixes[-1]["event_time"] if fixes else None,
         "drawing": drawing,

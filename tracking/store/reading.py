@@ -118,14 +118,22 @@ def positions(
     return _rows(conn, "positions", **_intervals(carrying), since=since, until=until, limit=limit)
 
 
-def milestones(conn: Connection, carrying: Sequence[Row]) -> list[Row]:
-    """The effective milestones of carriers within their intervals, in event-time order."""
-    return _rows(conn, "milestones", **_intervals(carrying), roles=[row["role"] for row in carrying])
+def milestones(conn: Connection, carrying: Sequence[Row], *, known_at: datetime | None = None) -> list[Row]:
+    """The milestones of carriers within their intervals, in event-time order.
+
+    Args:
+        carrying: as ``carriers`` gives it.
+        known_at: those that were held true at this moment; None: that are now.
+    """
+    roles = [row["role"] for row in carrying]
+    return _rows(conn, "milestones", **_intervals(carrying), roles=roles, known_at=known_at)
 
 
-def findings(conn: Connection, shipment_id: int, *, withdrawn: bool = False) -> list[Row]:
-    """The effective findings of a shipment, newest first."""
-    return _rows(conn, "findings", shipment_id=shipment_id, withdrawn=withdrawn)
+def findings(
+    conn: Connection, shipment_id: int, *, withdrawn: bool = False, known_at: datetime | None = None
+) -> list[Row]:
+    """The findings of a shipment that are held true now, or were at a moment (``known_at``); newest first."""
+    return _rows(conn, "findings", shipment_id=shipment_id, withdrawn=withdrawn, known_at=known_at)
 
 
 def custody_state(conn: Connection, shipment_id: int) -> Row | None:

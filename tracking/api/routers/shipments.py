@@ -15,10 +15,13 @@ from tracking.api.pages import decode_cursor, encode_cursor, next_link
 from tracking.api.problems import Problem, not_found
 from tracking.api.routers.terms import checked
 from tracking.api.traces import FORMATS, LAST_MOMENT, MOST_POSITIONS, Format, accepted, answer
+from tracking.exchange import account
 from tracking.store import reading, registry, shipments
 from tracking.store.database import Connection
 
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
+
+KnownAt = Annotated[Moment | None, Query(description="As was known at this moment; default: now")]
 
 
 def public(row: dict[str, Any]) -> dict[str, Any]:
@@ -123,20 +126,38 @@ def trace(
 
 
 @router.get("/{number}/milestones")
-def milestones(number: str, ctx: Ctx, _: Authorised) -> dict[str, Any]:
-    """What happened to the shipment, in event-time order."""
+def milestones(number: str, ctx: Ctx, _: Authorised, known_at: KnownAt = None) -> dict[str, Any]:
+    """What happened to the shipment, in event-time order; with known_at, as was known then."""
     with ctx.pool.connection() as conn:
         carrying = reading.carriers(conn, find(conn, number)["shipment_id"])
-        return {"shipment": number, "milestones": reading.milestones(conn, carrying)}
+        rows = reading.milestones(conn, carrying, known_at=known_at)
+    return {"shipment": number, **_then(known_at), "milestones": rows}
 
 
 @router.get("/{number}/custody")
-def custody(number: str, ctx: Ctx, _: Authorised, withdrawn: bool = False) -> dict[str, Any]:
-    """The findings of a shipment and how far it has been judged."""
+def custody(
+    number: str, ctx: Ctx, _: Authorised, withdrawn: bool = False, known_at: KnownAt = None
+) -> dict[str, Any]:
+    """The findings of a shipment and how far it has been judged; with known_at, what was known then.
+
+    Only the newest judging says how far it went: of a moment before it, ``state`` is null.
+    """
     with ctx.pool.connection() as conn:
         shipment_id = find(conn, number)["shipment_id"]
-        return {
-            "shipment": number,
-            "state": reading.custody_state(conn, shipment_id),
-            "findings": reading.findings(conn, shipment_id, withdrawn=withdrawn),
-        }
+        state = reading.custody_state(conn, shipment_id)
+        if state is not None and known_at is not None and state["recorded_at"] > known_at:
+            state = None
+        rows = reading.findings(conn, shipment_id, withdrawn=withdrawn, known_at=known_at)
+    return {"shipment": number, **_then(known_at), "state": state, "findings": rows}
+
+
+@router.get("/{number}/history")
+def history(number: str, ctx: Ctx, _: Authorised) -> dict[str, Any]:
+    """What changed in what is held true of the shipment, oldest first, and why."""
+    with ctx.pool.connection() as conn:
+        changed = account.of(conn, find(conn, number))
+    return {"shipment": number, "changes": [account.shown(one) for one in changed]}
+
+
+def _then(known_at: datetime | None) -> dict[str, Any]:
+    return {} if known_at is None else {"known_at": known_at}

@@ -114,20 +114,26 @@ order by o.event_time, c.device_id, o.run, o.seq
 limit %(limit)s;
 
 -- name: milestones
+-- Those that are held true now; or, with `known_at`, that were then.
 select m.time, m.kind, m.area, m.detail, p.code || '/' || d.code as device, c.role, m.at_time, m.recorded_at
 from unnest(%(devices)s::bigint[], %(froms)s::timestamptz[], %(tos)s::timestamptz[], %(roles)s::text[])
      as c (device_id, valid_from, valid_to, role)
-join milestones m on m.device_id = c.device_id and m.superseded_at is null
+join milestones m on m.device_id = c.device_id
+ and (m.superseded_at is null or m.superseded_at > %(known_at)s::timestamptz)
+ and m.recorded_at <= coalesce(%(known_at)s::timestamptz, 'infinity')
  and m.time >= c.valid_from and m.time < coalesce(c.valid_to, 'infinity')
 join devices d on d.device_id = c.device_id
 join parks p on p.park_id = d.park_id
 order by m.time, m.milestone_id;
 
 -- name: findings
+-- Those that are held true now; or, with `known_at`, that were then.
 select f.finding_id, f.rule, f.rules_version, f.cause, f.verdict, f.state, f.severity, f.opened_at, f.closed_at,
        f.place, f.evidence, f.parameters, f.terms_revision, f.recorded_at
 from findings f
-where f.shipment_id = %(shipment_id)s and f.superseded_at is null and (%(withdrawn)s or f.state <> 'withdrawn')
+where f.shipment_id = %(shipment_id)s and (%(withdrawn)s or f.state <> 'withdrawn')
+  and (f.superseded_at is null or f.superseded_at > %(known_at)s::timestamptz)
+  and f.recorded_at <= coalesce(%(known_at)s::timestamptz, 'infinity')
 order by f.opened_at desc, f.finding_id;
 
 -- name: custody_state
