@@ -2,7 +2,8 @@
 
 The embedded default with everything running. 20 gates of one zone, each with a pass and a loaded box for
 every arrival, 5 arrivals a second; time from before the publish (QoS 1) to the command ``decision``
-received over MQTT. Positions of other devices are sent beside it by ``simulators.load``. Prints milliseconds as JSON.
+received over MQTT. Positions of other devices are sent beside it by ``simulators.load``. Prints milliseconds
+as JSON.
 """
 
 from __future__ import annotations

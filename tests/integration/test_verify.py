@@ -20,7 +20,7 @@ from tracking.exchange.verify.run import run
 from tracking.judge.checkpoints import Checkpointer
 from tracking.judge.loop import drain
 from tracking.judge.places import replan_after_place_change
-from tracking.store import documents, reading, registry, things
+from tracking.store import decisions, documents, reading, registry, things
 from tracking.store.database import connect
 from tracking.store.documents import About
 
@@ -62,6 +62,13 @@ def recorded(court: Court, tmp_path: Path) -> Court:
         registry.revoke_device(court.conn, other.device.device_id, at(5000))
         ((alert_id,), *_) = court.rows("select alert_id from alerts")
         reading.act_on_alert(court.conn, alert_id, "resolve", "an officer", "looked at", at(5000))
+        ((finding_id,), *_) = court.rows(
+            "select finding_id from findings where superseded_at is null and state <> 'withdrawn'"
+        )
+        decisions.decide(
+            court.conn, "S-1", finding_id,
+            kind="waive", until=at(9000), reason="road closed", by="an officer", recorded_at=at(5000),
+        )  # fmt: skip
     checkpoint(court, tmp_path)
     court.deliver(truck.drives(9000, 20_600))
     load(court)
@@ -181,6 +188,9 @@ TAMPERED = {
         "findings",
     ),
     "two entries swapped": ("update ledger set number = -number; update ledger set number = case number when -1 then 2 when -2 then 1 else -number end", "ledger"),
+    "a decision": ("update decisions set reason = 'no reason'", "decisions"),
+    "how far a waiver reaches": ("update decisions set until = until + '1s'::interval", "decisions"),
+    "a decision is gone": ("delete from decisions", "decisions"),
     "an action": ("update alert_actions set comment = 'didn''t look'", "alert_actions"),
     "an action is gone": ("delete from alert_actions", "alert_actions"),
     "a leaf": ("update log set leaf_hash = set_byte(leaf_hash, 3, get_byte(leaf_hash, 3) # 1) where index = 4", "checkpoints"),

@@ -17,6 +17,7 @@ from tracking.api.live import Hub
 from tracking.api.routers import (
     alerts,
     certificates,
+    decisions,
     devices,
     documents,
     gates,
@@ -94,6 +95,7 @@ def create_app(
         gates,
         shipments,
         terms,
+        decisions,
         certificates,
         rehearsals,
         things,

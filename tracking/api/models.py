@@ -217,6 +217,24 @@ class NewPassState(Said):
     state: str = Field(examples=["approved"])
 
 
+class NewDecision(Body):
+    """What a person decides on a finding."""
+
+    kind: Literal["explain", "waive"]
+    reason: str = Field(min_length=1, max_length=2000, pattern=r"\S", examples=["road closed by the police"])
+    by: str = Field(min_length=1, max_length=64, pattern=r"\S", examples=["desk 2"])
+    until: Moment | None = Field(
+        None,
+        description="Of a waiver: also of findings of the same rule and cause that open before this moment",
+    )
+
+    @model_validator(mode="after")
+    def _only_a_waiver_goes_on(self) -> Self:
+        if self.until is not None and self.kind != "waive":
+            raise ValueError("“until” belongs to a waiver")
+        return self
+
+
 class AlertAction(Body):
     """What a person did about an alert."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from tracking.console.view import mark_of
+from tracking.domain.custody.decisions import Decision, about
 from tracking.domain.ledger.certificate import Certificate
 
 
@@ -16,13 +17,15 @@ def shown(certificate: Certificate) -> dict[str, Any]:
     """What the page says of the document itself. Pure."""
     head: Mapping[str, Any] = msgspec.json.decode(certificate.checkpoint.signed)
     through = certificate.judged_through
+    rows = [msgspec.json.decode(row.row) for row in certificate.rows]
+    decided = [msgspec.convert(_decision(row), Decision) for row in rows if row["leaf"] == "decision"]
     return {
         "made_at": datetime.fromisoformat(certificate.made_at),
         "judged_through": None if through is None else datetime.fromisoformat(through),
         "ledger_entries": certificate.ledger_entries,
         "rows": len(certificate.rows),
         "events": len(certificate.events),
-        "findings": [_finding(row) for row in certificate.findings],
+        "findings": [_finding(row, decided) for row in certificate.findings],
         "devices": certificate.completeness["devices"],
         "log_size": head["size"],
         "public_key": certificate.checkpoint.public_key,
@@ -30,10 +33,16 @@ def shown(certificate: Certificate) -> dict[str, Any]:
     }
 
 
-def _finding(row: Mapping[str, Any]) -> dict[str, Any]:
+def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(row) | {"entry": row["key"], "finding_id": row["finding"], "kind": row["decision"]}
+
+
+def _finding(row: Mapping[str, Any], decided: Sequence[Decision]) -> dict[str, Any]:
     closed_at = row["closed_at"]
+    opened_at = datetime.fromisoformat(row["opened_at"])
     return dict(row) | {
         "mark": mark_of(row),
-        "opened_at": datetime.fromisoformat(row["opened_at"]),
+        "decisions": about(decided, row["finding"], row["rule"], row["cause"], opened_at),
+        "opened_at": opened_at,
         "closed_at": None if closed_at is None else datetime.fromisoformat(closed_at),
     }

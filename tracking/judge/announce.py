@@ -14,9 +14,10 @@ import msgspec
 
 from devices.messages import Alert, Severity, encode
 from devices.topics import alerts_topic
+from tracking.domain.custody.decisions import Decision
 from tracking.domain.custody.rules import RULES
 from tracking.judge.outcome import WITHDRAWN, Change
-from tracking.store import alerts, judging, outbox
+from tracking.store import alerts, decisions, judging, outbox
 from tracking.store.database import ALERTS_CHANNEL, Connection, notify
 from tracking.store.findings import FindingRow
 from tracking.store.judging import ShipmentRow
@@ -39,6 +40,9 @@ def announce(conn: Connection, shipment: ShipmentRow, changes: Sequence[Change],
         now: for ``raised_at`` and the outbox.
     """
     heard = [change for change in changes if change.concerns_people]
+    if any(change.is_news for change in heard):
+        taken = decisions.of_shipments(conn, [shipment.shipment_id]).get(shipment.shipment_id, [])
+        heard = [change for change in heard if not _is_waived(change, taken)]
     if not heard:
         return
     withdrawn = [change for change in heard if change.is_withdrawn]
@@ -69,6 +73,17 @@ def announce(conn: Connection, shipment: ShipmentRow, changes: Sequence[Change],
     with conn.cursor() as cursor:
         for payload in news:
             notify(cursor, ALERTS_CHANNEL, payload)
+
+
+def _is_waived(change: Change, taken: Sequence[Decision]) -> bool:
+    """Whether it would be news, but somebody has let it pass. What people have heard of is told to its
+    end.
+    """
+    row = change.after
+    return change.is_news and any(
+        one.kind == "waive" and one.covers(row.finding_id, row.rule, row.cause, row.opened_at)
+        for one in taken
+    )
 
 
 def tell_judged(conn: Connection, shipments: Sequence[ShipmentRow]) -> None:

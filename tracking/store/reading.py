@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from psycopg.rows import dict_row
 
-from tracking.store import carrying
+from tracking.store import carrying, decisions
 from tracking.store.carrying import Carrier
 from tracking.store.database import Connection, queries
 
@@ -132,8 +132,14 @@ def milestones(conn: Connection, carrying: Sequence[Row], *, known_at: datetime 
 def findings(
     conn: Connection, shipment_id: int, *, withdrawn: bool = False, known_at: datetime | None = None
 ) -> list[Row]:
-    """The findings of a shipment that are held true now, or were at a moment (``known_at``); newest first."""
-    return _rows(conn, "findings", shipment_id=shipment_id, withdrawn=withdrawn, known_at=known_at)
+    """The findings of a shipment that are held true now, or were at a moment (``known_at``); newest first.
+
+    Each with what people had decided on it by then: ``decided`` is the newest word, ``explained`` or
+    ``waived``, else None.
+    """
+    rows = _rows(conn, "findings", shipment_id=shipment_id, withdrawn=withdrawn, known_at=known_at)
+    taken = decisions.of_shipments(conn, [shipment_id], known_at=known_at).get(shipment_id, [])
+    return [row | decisions.shown(taken, row) for row in rows]
 
 
 def custody_state(conn: Connection, shipment_id: int) -> Row | None:

@@ -25,6 +25,7 @@ TABLES: Final = {
     "document": "documents",
     "batch": "batches",
     "custody": "findings",
+    "decision": "decisions",
     "action": "alert_actions",
     "decision": "gate_decisions",
 }

@@ -12,6 +12,8 @@ select 'terms', entry from terms where shipment_id = %(shipment_id)s
 union all
 select 'custody', finding_version from findings where shipment_id = %(shipment_id)s
 union all
+select 'decision', entry from decisions where shipment_id = %(shipment_id)s
+union all
 select 'action', a.action_id from alert_actions a join alerts using (alert_id) where shipment_id = %(shipment_id)s
 order by 1, 2
 

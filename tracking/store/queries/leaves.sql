@@ -72,6 +72,12 @@ select f.finding_version as key, l.shipment_id as shipment, l.number, f.finding_
        f.closed_at, f.place, f.evidence, f.parameters, f.terms_revision, f.recorded_at
 from findings f join ledger l using (finding_version)
 
+-- name: decision
+-- What a person decided about a finding.
+select entry as key, shipment_id as shipment, finding_id as finding, kind as decision, rule, cause, until, reason, by,
+       recorded_at
+from decisions
+
 -- name: action
 select action_id as key, alert_id as alert, action, by, comment, at from alert_actions
 
