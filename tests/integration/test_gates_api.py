@@ -179,4 +179,4 @@ def test_refusals(
 def test_every_decision_is_a_leaf_of_the_log(barrier: Barrier, api: TestClient) -> None:
     held = barrier.arrives(0, plate=OTHER)
     says(barrier, api, held.decision_id, "override", 45, decision="open")
-    assert len(log.waiting(barrier.conn, "decision", after=0, limit=10)) == 2
+    assert len(log.waiting(barrier.conn, "gate_decision", after=0, limit=10)) == 2

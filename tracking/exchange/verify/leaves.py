@@ -27,7 +27,7 @@ TABLES: Final = {
     "custody": "findings",
     "decision": "decisions",
     "action": "alert_actions",
-    "decision": "gate_decisions",
+    "gate_decision": "gate_decisions",
 }
 """Where the rows of each kind of leaf stand."""
 

@@ -81,7 +81,7 @@ from decisions
 -- name: action
 select action_id as key, alert_id as alert, action, by, comment, at from alert_actions
 
--- name: decision
+-- name: gate_decision
 -- What a barrier was told, and why.
 select g.decision_id as key, g.device_id as device, g.gate, g.event_time, g.run, g.seq, g.decided_at, g.decision,
        g.reasons, g.pass_number, g.uses_pass, g.shipments, g.decided_by, g.entry, g.fallback, g.within_s,
