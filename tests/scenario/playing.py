@@ -1,0 +1,194 @@
+"""Plays scripts on a real installation: the clock goes forward, devices publish, people post, and at each look
+what stands is compared with what should."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from devices.observation import micros
+from gateway.clock import SimulatedClock, set_forward
+from simulators.places import load as load_places
+from simulators.scripts.format import Document, Look, Shipment
+from simulators.scripts.timeline import Said, Timeline
+from tests.fault.api import Api
+from tests.fault.stack import Stack
+from tests.fault.waiting import until
+from tests.scenario.comparing import Compared, compare
+from tests.scenario.voices import Voices
+from tracking.store import positions, work
+from tracking.store.database import connect
+
+STEP = timedelta(minutes=10)
+LONG_BEFORE = "2020-01-01T00:00:00Z"
+SETTLED_S = 120.0
+
+
+class Act(NamedTuple):
+    """Something to be done at a moment; the order within a moment is: post, publish, look."""
+
+    at: datetime
+    order: int
+    place: int
+    do: Callable[[], None]
+
+
+class Stage:
+    """One installation under a simulated clock.
+
+    Attributes:
+        compared: what each look found.
+        published: events.
+    """
+
+    def __init__(self, stack: Stack, voices_of: dict[str, str]) -> None:
+        self.stack = stack
+        self.api = Api(stack.api, stack.key)
+        self.places = load_places()
+        self.secrets = voices_of
+        self.compared: list[Compared] = []
+        self.published = 0
+        self._numbers: dict[str, int] = {}
+        self._voices = Voices(stack.mqtt_port, self.secrets)
+        self._build()
+
+    def close(self) -> None:
+        """Let the devices go."""
+        self._voices.__exit__()
+
+    def play(self, timelines: Sequence[Timeline]) -> None:
+        """Play these stories at the same time."""
+        acts: list[Act] = []
+        for timeline in timelines:
+            acts += self._acts(timeline, len(acts))
+        heapq.heapify(acts)
+        while acts:
+            act = heapq.heappop(acts)
+            self._set_clock(act.at)
+            act.do()
+
+    def _acts(self, timeline: Timeline, first: int) -> Iterator[Act]:
+        self._register(timeline)
+        place = first
+        yield Act(timeline.begins, 0, place, lambda: self._open(timeline))
+        for document in timeline.documents:
+            place += 1
+            at = timeline.moment(document.told_at or document.at)
+            yield Act(at, 1, place, lambda document=document: self._post(timeline, document))  # type: ignore[misc]
+        for revision in timeline.revisions:
+            place += 1
+            body = {"from": timeline.moment(revision.at).isoformat(), "terms": revision.terms}
+            path = f"/v1/shipments/{quote(revision.shipment)}/terms"
+            yield Act(
+                timeline.moment(revision.at),
+                1,
+                place,
+                lambda path=path, body=body: self.api.ask("PUT", path, body),
+            )  # type: ignore[misc]
+        base = dict(self._numbers)
+        for at, events in _steps(timeline.said()):
+            place += 1
+            yield Act(at, 2, place, lambda events=events: self._publish(events, base))  # type: ignore[misc]
+            for said in events:
+                most = base.get(said.device, 0) + said.number
+                self._numbers[said.device] = max(self._numbers.get(said.device, 0), most)
+        for look in timeline.looks:
+            place += 1
+            yield Act(timeline.moment(look.at), 3, place, lambda look=look: self._look(timeline, look))  # type: ignore[misc]
+
+    def _build(self) -> None:
+        for code, park in self.places.parks.items():
+            self.api.ask("PUT", f"/v1/parks/{code}", park)
+        self.api.ask("POST", "/v1/zones", self.places.zones)
+        self.api.ask("POST", "/v1/corridors", self.places.corridors)
+
+    def _register(self, timeline: Timeline) -> None:
+        for device in timeline.devices:
+            park, code = device.name.split("/")
+            if device.name not in self.secrets:
+                body = {"park": park, "code": code, "kind": device.kind, "datum": device.datum}
+                body["expected_every_s"] = device.expected_every_s  # type: ignore[assignment]
+                self.secrets[device.name] = self.api.ask("POST", "/v1/devices", body)["secret"]
+            if device.on:
+                attachment: dict[str, Any] = {"device": device.name, "thing": device.on, "role": device.role}
+                attachment["from"] = self._iso(timeline, device.begins) or timeline.begins.isoformat()
+                attachment["to"] = self._iso(timeline, device.ends) or self._over(timeline)
+                self.api.ask("POST", "/v1/attachments", attachment)
+
+    def _open(self, timeline: Timeline) -> None:
+        for shipment in timeline.shipments:
+            self.api.ask("POST", "/v1/shipments", self._body(timeline, shipment))
+
+    def _body(self, timeline: Timeline, shipment: Shipment) -> dict[str, Any]:
+        return {
+            "number": self._number(timeline, shipment.number),
+            "park": shipment.park,
+            "reference": shipment.reference,
+            "things": list(shipment.things),
+            "from": timeline.moment(shipment.begins).isoformat(),
+            "terms": dict(shipment.terms),
+        }
+
+    def _post(self, timeline: Timeline, document: Document) -> None:
+        raise NotImplementedError  # until the API takes documents
+
+    def _publish(self, events: Sequence[Said], base: dict[str, int]) -> None:
+        self.published += self._voices.say(events, base)
+
+    def _look(self, timeline: Timeline, look: Look) -> None:
+        self._settle(timeline.moment(look.at))
+        standing = {}
+        for shipment in timeline.shipments:
+            number = self._number(timeline, shipment.number)
+            answer = self.api.ask("GET", f"/v1/shipments/{quote(number)}/custody")
+            standing[shipment.number] = answer["findings"]
+        expected = [one for one in look.expect if not one.only or timeline.variant in one.only]
+        self.compared.append(compare(timeline, expected, standing))
+
+    def _settle(self, moment: datetime) -> None:
+        """Wait until everything up to a moment is recorded and judged."""
+        with connect(self.stack.dsn) as conn:
+
+            def is_settled() -> bool:
+                through = positions.watermark(conn)
+                return through is not None and through >= moment and work.unfinished(conn, through) == 0
+
+            until(is_settled, SETTLED_S, f"everything up to {moment:%Y-%m-%d %H:%M} to be judged")
+
+    def _set_clock(self, moment: datetime) -> None:
+        path = self.stack.clock
+        assert path is not None
+        if not path.exists() or SimulatedClock(path).now_us() < micros(moment):
+            set_forward(path, micros(moment))
+
+    @staticmethod
+    def _number(timeline: Timeline, number: str) -> str:
+        return number if timeline.variant == timeline.script.code else f"{number}-{timeline.variant}"
+
+    @staticmethod
+    def _iso(timeline: Timeline, text: str | None) -> str | None:
+        return None if text is None else timeline.moment(text).isoformat()
+
+    @staticmethod
+    def _over(timeline: Timeline) -> str:
+        last = timeline.moment(timeline.looks[-1].at)
+        return (last + timedelta(hours=1)).isoformat()
+
+
+def _steps(said: Sequence[Said]) -> Iterator[tuple[datetime, list[Said]]]:
+    """Events in lumps: what moves and what is measured in steps of ten minutes, everything else at its moment."""
+    held: list[Said] = []
+    for event in said:
+        is_lump = event.fact["type"] in {"position", "reading"}
+        if held and (event.sent >= held[0].sent + STEP or not is_lump):
+            yield held[-1].sent, held
+            held = []
+        if is_lump:
+            held.append(event)
+        else:
+            yield event.sent, [event]
+    if held:
+        yield held[-1].sent, held
