@@ -23,13 +23,20 @@ class Stack:
     Args:
         directory: everything it keeps.
         mosquitto: an external broker; None: the embedded one.
+        password: of the external broker.
+        clock: file of a simulated clock that everything follows; None: the machine's clock.
     """
 
     def __init__(
-        self, directory: Path, mosquitto: Mosquitto | None = None, password: str | None = None
+        self,
+        directory: Path,
+        mosquitto: Mosquitto | None = None,
+        password: str | None = None,
+        clock: Path | None = None,
     ) -> None:
         self.home = directory / "home"
         self.mosquitto = mosquitto
+        self.clock = clock
         self.log = directory / "up.log"
         self._environment = dict(os.environ) | {
             "BONDWATCH_HOME": str(self.home),
@@ -42,6 +49,8 @@ class Stack:
                 "BONDWATCH_BROKER_URL": f"mqtt://127.0.0.1:{mosquitto.mqtt_port}",
                 "BONDWATCH_BROKER_PASSWORD": password or "",
             }
+        if clock is not None:
+            self._environment["BONDWATCH_CLOCK_FILE"] = str(clock)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -81,7 +81,7 @@ class Stage:
         for revision in timeline.revisions:
             place += 1
             body = {"from": timeline.moment(revision.at).isoformat(), "terms": revision.terms}
-            path = f"/v1/shipments/{quote(revision.shipment)}/terms"
+            path = f"/v1/shipments/{quote(self._number(timeline, revision.shipment))}/terms"
             yield Act(
                 timeline.moment(revision.at),
                 1,
@@ -91,7 +91,7 @@ class Stage:
         base = dict(self._numbers)
         for at, events in _steps(timeline.said()):
             place += 1
-            yield Act(at, 2, place, lambda events=events: self._publish(events, base))  # type: ignore[misc]
+            yield Act(at, 2, place, lambda events=events: self._publish(timeline, events, base))  # type: ignore[misc]
             for said in events:
                 most = base.get(said.device, 0) + said.number
                 self._numbers[said.device] = max(self._numbers.get(said.device, 0), most)
@@ -133,10 +133,34 @@ class Stage:
         }
 
     def _post(self, timeline: Timeline, document: Document) -> None:
-        raise NotImplementedError  # until the API takes documents
+        number = self._number(timeline, document.number)
+        said: dict[str, Any] = {"time": timeline.moment(document.at).isoformat()}
+        about = [self._number(timeline, one) for one in document.shipments]
+        if document.kind == "pass":
+            body = dict(document.body)
+            self.api.ask("POST", "/v1/passes", said | {"number": number, "body": body, "shipments": about})
+            return
+        if document.kind == "pass_state":
+            self.api.ask("POST", f"/v1/passes/{quote(number, safe='')}/states", said | dict(document.body))
+            return
+        said |= {"kind": document.kind, "number": number if document.number else "", "body": dict(document.body)}
+        said |= {"things": list(document.things)}
+        if document.device:
+            path = f"/v1/devices/{document.device}/documents"
+        elif about:
+            path, about = f"/v1/shipments/{quote(about[0])}/documents", about[1:]
+        else:
+            path = f"/v1/things/{quote(document.things[0], safe='')}/documents"
+        self.api.ask("POST", path, said | {"shipments": about})
 
-    def _publish(self, events: Sequence[Said], base: dict[str, int]) -> None:
-        self.published += self._voices.say(events, base)
+    def _publish(self, timeline: Timeline, events: Sequence[Said], base: dict[str, int]) -> None:
+        self.published += self._voices.say([self._named(timeline, event) for event in events], base)
+
+    def _named(self, timeline: Timeline, event: Said) -> Said:
+        """A pass belongs to a variant, as its shipment does."""
+        if "pass" not in event.fact:
+            return event
+        return event._replace(fact={**event.fact, "pass": self._number(timeline, event.fact["pass"])})
 
     def _look(self, timeline: Timeline, look: Look) -> None:
         self._settle(timeline.moment(look.at))

@@ -71,7 +71,7 @@ class Voices:
         if device not in self._clients:
             connected = threading.Event()
             client = paho.Client(
-                CallbackAPIVersion.VERSION2, client_id=device.replace("/", "-"), clean_session=True
+                CallbackAPIVersion.VERSION2, client_id=device, clean_session=True
             )
             client.username_pw_set(device_name(*device.split("/")), self._secrets[device])
             client.on_connect = lambda *_: connected.set()
