@@ -36,6 +36,7 @@ class Api:
                     return json.load(answer)
             except urllib.error.HTTPError as error:
                 if error.code != 503:
+                    error.add_note(f"{method} {path}: {error.read().decode(errors='replace')[:1000]}")
                     raise
                 return None
             except OSError:
