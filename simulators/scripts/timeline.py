@@ -8,23 +8,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, TypeVar
 
-from simulators.geo import Line, Point, distance_m
+from simulators.geo import Point
 from simulators.places import Places
-from simulators.scripts.format import (
-    Device,
-    Document,
-    Drive,
-    Fixes,
-    Look,
-    Offline,
-    Reading,
-    Revision,
-    Scans,
-    Script,
-    ScriptError,
-    Shipment,
-    Stay,
-)
+from simulators.scripts.actors import Device, Document, Revision, Shipment
+from simulators.scripts.format import Look, Script, ScriptError
+from simulators.scripts.motion import between, position, ticks, way
+from simulators.scripts.tellings import Drive, Fixes, Offline, Reading, Scans, Stay
 
 T = TypeVar("T")
 
@@ -102,6 +91,17 @@ class Timeline:
         """New terms."""
         return self._told(self.script.revisions)
 
+    def terms(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """Terms as the API takes them: moments of their legs in UTC."""
+        legs = [
+            {
+                name: self.moment(value).isoformat() if name in {"not_before", "deadline"} else value
+                for name, value in leg.items()
+            }
+            for leg in told["legs"]
+        ]
+        return {**told, "legs": legs}
+
     def said(self) -> list[Said]:
         """Every event, in the order in which they are sent; a repeated one stands there again.
 
@@ -127,7 +127,10 @@ class Timeline:
     def _facts(self) -> Iterator[tuple[str, datetime, Mapping[str, Any], datetime | None, int]]:
         script = self.script
         for drive in self._told(script.drives):
+            silent = [(self.moment(since), self.moment(until)) for since, until in drive.silent]
             for time, fact in self._drive(drive):
+                if any(since < time < until for since, until in silent):
+                    continue
                 yield drive.device, time, fact, None, 0
         for stay in self._told(script.stays):
             for time, fact in self._stay(stay):
@@ -140,12 +143,16 @@ class Timeline:
                 yield reading.device, time, fact, None, 0
         for event in self._told(script.events):
             yield event.device, self.moment(event.at), event.fact, None, event.again
+        for device in self.devices:
+            if device.heartbeat_s is not None:
+                for time in ticks(self.begins, self.moment(self.looks[-1].at), device.heartbeat_s):
+                    yield device.name, time, {"type": "status"}, None, 0
         for scans in self._told(script.scans):
             yield from self._scans(scans)
 
     def _drive(self, drive: Drive) -> Iterator[tuple[datetime, Mapping[str, Any]]]:
         rng = self._rng(drive.device, drive.begins)
-        line = self._line(drive.corridor, backwards=drive.backwards)
+        line = way(self._places, drive.corridor, backwards=drive.backwards)
         halts = sorted(
             (self.moment(halt.begins), self.moment(halt.ends), self._places.middle(halt.zone))
             for halt in drive.stops
@@ -162,25 +169,12 @@ class Timeline:
         for (since, from_m), (until, to_m) in pairwise(corners):
             halt = next((place for stopped, _, place in halts if stopped == since), None)
             every = drive.parked_every_s if halt is not None else drive.every_s
-            for time in _ticks(since, until, every):
+            for time in ticks(since, until, every):
                 share = (time - since) / (until - since)
                 true = halt or line.point(from_m + (to_m - from_m) * share)
                 moving = 0.0 if halt is not None else speed
-                yield time, _position(rng, true, drive.accuracy_m, moving)
-        yield ends, _position(rng, line.points[-1], drive.accuracy_m, 0.0)
-
-    def _line(self, corridor: str, *, backwards: bool) -> Line:
-        """The way of a corridor, from the middle of the zone at its beginning to that at its end."""
-        origin, destination = self._places.ends(corridor)
-        road = self._places.corridor(corridor).points
-        ends = [self._places.middle(origin), self._places.middle(destination)]
-        points = [
-            *([ends[0]] if distance_m(ends[0], road[0]) > 1 else []),
-            *road,
-            *([ends[1]] if distance_m(ends[1], road[-1]) > 1 else []),
-        ]
-        line = Line(points)
-        return line.reversed() if backwards else line
+                yield time, position(rng, true, drive.accuracy_m, moving)
+        yield ends, position(rng, line.points[-1], drive.accuracy_m, 0.0)
 
     def _stay(self, stay: Stay) -> Iterator[tuple[datetime, Mapping[str, Any]]]:
         if (stay.zone is None) == (stay.place is None):
@@ -188,8 +182,8 @@ class Timeline:
         rng = self._rng(stay.device, stay.begins)
         true = self._places.middle(stay.zone) if stay.zone is not None else Point(*stay.place)  # type: ignore[misc]  # one of the two
         begins, ends = self.moment(stay.begins), self.moment(stay.ends)
-        for time in [*_ticks(begins, ends, stay.every_s), ends]:
-            yield time, _position(rng, true, stay.accuracy_m, 0.0)
+        for time in [*ticks(begins, ends, stay.every_s), ends]:
+            yield time, position(rng, true, stay.accuracy_m, 0.0)
 
     def _fixes(self, fixes: Fixes) -> Iterator[tuple[datetime, Mapping[str, Any]]]:
         begins, place = self.moment(fixes.begins), Point(*fixes.place)
@@ -212,7 +206,7 @@ class Timeline:
         time = corners[0][0]
         while time <= corners[-1][0]:
             if not any(since < time < until for since, until in silent):
-                yield time, {"type": "reading", "values": {reading.quantity: _between(corners, time)}}
+                yield time, {"type": "reading", "values": {reading.quantity: between(corners, time)}}
             time += step
 
     def _scans(self, scans: Scans) -> Iterator[tuple[str, datetime, Mapping[str, Any], datetime | None, int]]:
@@ -259,29 +253,3 @@ class Timeline:
 def variants(script: Script) -> tuple[str, ...]:
     """The stories that a script tells."""
     return script.variants or (script.code,)
-
-
-def _ticks(begins: datetime, ends: datetime, every_s: float) -> Iterator[datetime]:
-    time = begins
-    while time < ends:
-        yield time
-        time += timedelta(seconds=every_s)
-
-
-def _between(corners: Sequence[tuple[datetime, float]], time: datetime) -> float:
-    for (since, one), (until, other) in pairwise(corners):
-        if since <= time <= until:
-            share = (time - since) / (until - since) if until > since else 1.0
-            return round(one + (other - one) * share, 3)
-    return corners[-1][1]
-
-
-def _position(rng: random.Random, true: Point, accuracy_m: float, speed_mps: float) -> dict[str, Any]:
-    seen = true.moved(rng.gauss(0, accuracy_m / 4), rng.gauss(0, accuracy_m / 4))
-    return {
-        "type": "position",
-        "lon": round(seen.lon, 7),
-        "lat": round(seen.lat, 7),
-        "accuracy_m": accuracy_m,
-        "speed_mps": round(speed_mps, 1),
-    }

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import shutil
 import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from simulators.places import load as load_places
 from simulators.scripts.format import Script, load, names
 from simulators.scripts.timeline import Timeline, variants
+from tests.scenario.comparing import Compared
+from tests.scenario.playing import Stage
 from tests.scenario.stages import stage
 
 APART_DAYS = 28
+SEED = 7
 
 
 @dataclass
@@ -28,7 +33,7 @@ class Report:
     """The last line of a run.
 
     Attributes:
-        scripts: variants that were played.
+        scripts: variants that were played, and the plays of all together.
         passed: how many of them ended with exactly what they must.
         missing: expected and not there.
         unexpected: there and not expected.
@@ -44,6 +49,7 @@ def main() -> int:
     """Play, report, and say by the exit code whether everything was as told."""
     parser = argparse.ArgumentParser(prog="make scenario", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("scripts", nargs="*", metavar="SCRIPT", help="names or .toml files; default: all")
+    parser.add_argument("--apart", action="store_true", help="only each script for itself")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     parser.add_argument("--keep", action="store_true", help="leave the directory of the run")
     options = parser.parse_args()
@@ -51,7 +57,7 @@ def main() -> int:
     directory = Path(tempfile.mkdtemp(prefix="bondwatch-scenario-"))
     directory.chmod(0o711)  # the database may run as another user
     try:
-        report = play_apart(directory, scripts)
+        report = play(directory, scripts, apart_only=options.apart)
     finally:
         if options.keep:
             print(f"kept {directory}", file=sys.stderr)
@@ -62,30 +68,74 @@ def main() -> int:
     return 0 if report.passed == report.scripts else 1
 
 
-def play_apart(directory: Path, scripts: list[Script]) -> Report:
+def play(directory: Path, scripts: list[Script], *, apart_only: bool = False) -> Report:
+    """Every script for itself; then all together, with processes killed midway, and shuffled."""
+    report = Report()
+    play_apart(_room(directory, "apart"), scripts, report)
+    if not apart_only:
+        base = [Timeline(script, variants(script)[0], load_places()) for script in scripts]
+        _at_once(_room(directory, "together"), "together", base, report)
+        _at_once(_room(directory, "killed"), "killed midway", base, report, is_killed=True)
+        short = [one for one in base if one.moment(one.looks[-1].at) - one.begins < timedelta(days=1)]
+        _at_once(_room(directory, "shuffled"), "shuffled", short, report, shuffled=random.Random(SEED))
+    return report
+
+
+def play_apart(directory: Path, scripts: list[Script], report: Report) -> None:
     """Every variant for itself, one after the other, four weeks apart, so that weekdays stay what they are."""
-    report, places = Report(), load_places()
+    places = load_places()
     told = [(script, variant) for script in scripts for variant in variants(script)]
     timelines = [
         Timeline(script, variant, places, later=place * APART_DAYS)
         for place, (script, variant) in enumerate(told)
     ]
-    with stage(directory, timelines[0].begins) as playing:
+    with stage(directory, min(timeline.begins for timeline in timelines)) as playing:
         for timeline in timelines:
             began, seen = time.monotonic(), len(playing.compared)
             playing.play([timeline])
-            looks = playing.compared[seen:]
-            missing = [one for look in looks for one in look.missing]
-            unexpected = [one for look in looks for one in look.unexpected]
-            report.scripts += 1
-            report.passed += not missing and not unexpected
-            report.missing += missing
-            report.unexpected += unexpected
-            said = "as told" if not missing and not unexpected else "NOT as told"
-            print(f"{timeline.variant}: {said}, {time.monotonic() - began:.1f} s", file=sys.stderr)
-            for one in [*(f"missing {one}" for one in missing), *(f"unexpected {one}" for one in unexpected)]:
-                print(f"  {one}", file=sys.stderr)
-    return report
+            _tell(report, timeline.variant, playing.compared[seen:], time.monotonic() - began)
+
+
+def _at_once(
+    directory: Path,
+    name: str,
+    timelines: list[Timeline],
+    report: Report,
+    *,
+    is_killed: bool = False,
+    shuffled: random.Random | None = None,
+) -> None:
+    """All on one day: what stands is the union of what each story ends with."""
+    began = time.monotonic()
+    with stage(directory, min(timeline.begins for timeline in timelines)) as playing:
+        midway = (lambda: _kill(playing)) if is_killed else None
+        playing.play(timelines, midway=midway, shuffled=shuffled)
+        _tell(report, name, playing.compared, time.monotonic() - began)
+
+
+def _kill(playing: Stage) -> None:
+    for victim in ("gateway", "judge"):
+        playing.stack.kill(victim)
+
+
+def _room(directory: Path, name: str) -> Path:
+    room = directory / name
+    room.mkdir()
+    room.chmod(0o711)
+    return room
+
+
+def _tell(report: Report, name: str, looks: list[Compared], took_s: float) -> None:
+    missing = [one for look in looks for one in look.missing]
+    unexpected = [one for look in looks for one in look.unexpected]
+    is_as_told = not missing and not unexpected
+    report.scripts += 1
+    report.passed += is_as_told
+    report.missing += missing
+    report.unexpected += unexpected
+    print(f"{name}: {'as told' if is_as_told else 'NOT as told'}, {took_s:.1f} s", file=sys.stderr)
+    for one in [*(f"missing {one}" for one in missing), *(f"unexpected {one}" for one in unexpected)]:
+        print(f"  {one}", file=sys.stderr)
 
 
 if __name__ == "__main__":

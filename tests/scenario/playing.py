@@ -3,7 +3,7 @@ what stands is compared with what should."""
 
 from __future__ import annotations
 
-import heapq
+import random
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -12,13 +12,14 @@ from urllib.parse import quote
 from devices.observation import micros
 from gateway.clock import SimulatedClock, set_forward
 from simulators.places import load as load_places
-from simulators.scripts.format import Document, Look, Shipment
+from simulators.scripts.actors import Document, Shipment
+from simulators.scripts.format import Look
 from simulators.scripts.timeline import Said, Timeline
 from tests.fault.api import Api
 from tests.fault.stack import Stack
 from tests.fault.waiting import until
 from tests.scenario.comparing import Compared, compare
-from tests.scenario.voices import Voices
+from tests.scenario.voices import RUN, Voices
 from tracking.store import positions, work
 from tracking.store.database import connect
 
@@ -51,7 +52,7 @@ class Stage:
         self.secrets = voices_of
         self.compared: list[Compared] = []
         self.published = 0
-        self._numbers: dict[str, int] = {}
+        self._last: dict[str, int] = {}
         self._voices = Voices(stack.mqtt_port, self.secrets)
         self._build()
 
@@ -59,28 +60,62 @@ class Stage:
         """Let the devices go."""
         self._voices.__exit__()
 
-    def play(self, timelines: Sequence[Timeline]) -> None:
-        """Play these stories at the same time."""
+    def play(
+        self,
+        timelines: Sequence[Timeline],
+        *,
+        midway: Callable[[], None] | None = None,
+        shuffled: random.Random | None = None,
+    ) -> None:
+        """Play these stories at the same time.
+
+        Args:
+            timelines: the stories.
+            midway: done when half of everything has been done.
+            shuffled: everything that devices say arrives at their story's last look, in any order, and only
+                that look is taken.
+        """
         acts: list[Act] = []
-        for timeline in timelines:
-            acts += self._acts(timeline, len(acts))
-        heapq.heapify(acts)
-        while acts:
-            act = heapq.heappop(acts)
+        told = self._numbered(timelines)
+        for timeline, said in zip(timelines, told, strict=True):
+            events = said if shuffled is None else _at_the_end(timeline, said, shuffled)
+            looks = timeline.looks if shuffled is None else timeline.looks[-1:]
+            acts += self._acts(timeline, events, looks, len(acts))
+        acts.sort()
+        for place, act in enumerate(acts):
+            if midway is not None and place == len(acts) // 2:
+                midway()
             self._set_clock(act.at)
             act.do()
 
-    def _acts(self, timeline: Timeline, first: int) -> Iterator[Act]:
+    def _numbered(self, timelines: Sequence[Timeline]) -> list[list[Said]]:
+        """What each story's devices say, each device counting on through all of them in order of time."""
+        told = [[self._named(timeline, event) for event in timeline.said()] for timeline in timelines]
+        numbers: dict[tuple[int, str, int], int] = {}
+        events = {
+            (one.device, one.time, place, one.number) for place, said in enumerate(told) for one in said
+        }
+        for device, _, place, number in sorted(events):
+            self._last[device] = self._last.get(device, 0) + 1
+            numbers[place, device, number] = self._last[device]
+        return [
+            [one._replace(number=numbers[place, one.device, one.number]) for one in said]
+            for place, said in enumerate(told)
+        ]
+
+    def _acts(
+        self, timeline: Timeline, said: Sequence[Said], looks: Sequence[Look], first: int
+    ) -> Iterator[Act]:
         self._register(timeline)
         place = first
         yield Act(timeline.begins, 0, place, lambda: self._open(timeline))
         for document in timeline.documents:
             place += 1
             at = timeline.moment(document.told_at or document.at)
-            yield Act(at, 1, place, lambda document=document: self._post(timeline, document))  # type: ignore[misc]
+            yield Act(at, 1, place, lambda document=document: self._post(timeline, document, said))  # type: ignore[misc]
         for revision in timeline.revisions:
             place += 1
-            body = {"from": timeline.moment(revision.at).isoformat(), "terms": revision.terms}
+            body = {"from": timeline.moment(revision.at).isoformat(), "terms": timeline.terms(revision.terms)}
             path = f"/v1/shipments/{quote(self._number(timeline, revision.shipment))}/terms"
             yield Act(
                 timeline.moment(revision.at),
@@ -88,14 +123,10 @@ class Stage:
                 place,
                 lambda path=path, body=body: self.api.ask("PUT", path, body),
             )  # type: ignore[misc]
-        base = dict(self._numbers)
-        for at, events in _steps(timeline.said()):
+        for at, events in _steps(said):
             place += 1
-            yield Act(at, 2, place, lambda events=events: self._publish(timeline, events, base))  # type: ignore[misc]
-            for said in events:
-                most = base.get(said.device, 0) + said.number
-                self._numbers[said.device] = max(self._numbers.get(said.device, 0), most)
-        for look in timeline.looks:
+            yield Act(at, 2, place, lambda events=events: self._publish(events))  # type: ignore[misc]
+        for look in looks:
             place += 1
             yield Act(timeline.moment(look.at), 3, place, lambda look=look: self._look(timeline, look))  # type: ignore[misc]
 
@@ -107,13 +138,14 @@ class Stage:
 
     def _register(self, timeline: Timeline) -> None:
         for device in timeline.devices:
-            park, code = device.name.split("/")
-            if device.name not in self.secrets:
+            name = self._device(timeline, device.name)
+            park, code = name.split("/")
+            if name not in self.secrets:
                 body = {"park": park, "code": code, "kind": device.kind, "datum": device.datum}
                 body["expected_every_s"] = device.expected_every_s  # type: ignore[assignment]
-                self.secrets[device.name] = self.api.ask("POST", "/v1/devices", body)["secret"]
+                self.secrets[name] = self.api.ask("POST", "/v1/devices", body)["secret"]
             if device.on:
-                attachment: dict[str, Any] = {"device": device.name, "thing": device.on, "role": device.role}
+                attachment: dict[str, Any] = {"device": name, "thing": device.on, "role": device.role}
                 attachment["from"] = self._iso(timeline, device.begins) or timeline.begins.isoformat()
                 attachment["to"] = self._iso(timeline, device.ends) or self._over(timeline)
                 self.api.ask("POST", "/v1/attachments", attachment)
@@ -129,10 +161,10 @@ class Stage:
             "reference": shipment.reference,
             "things": list(shipment.things),
             "from": timeline.moment(shipment.begins).isoformat(),
-            "terms": dict(shipment.terms),
+            "terms": timeline.terms(shipment.terms),
         }
 
-    def _post(self, timeline: Timeline, document: Document) -> None:
+    def _post(self, timeline: Timeline, document: Document, events: Sequence[Said]) -> None:
         number = self._number(timeline, document.number)
         said: dict[str, Any] = {"time": timeline.moment(document.at).isoformat()}
         about = [self._number(timeline, one) for one in document.shipments]
@@ -143,24 +175,38 @@ class Stage:
         if document.kind == "pass_state":
             self.api.ask("POST", f"/v1/passes/{quote(number, safe='')}/states", said | dict(document.body))
             return
-        said |= {"kind": document.kind, "number": number if document.number else "", "body": dict(document.body)}
+        said |= {
+            "kind": document.kind,
+            "number": number if document.number else "",
+            "body": dict(document.body),
+        }
         said |= {"things": list(document.things)}
         if document.device:
-            path = f"/v1/devices/{document.device}/documents"
+            name = self._device(timeline, document.device)
+            path = f"/v1/devices/{name}/documents"
+            if document.observed_at is not None:
+                at = timeline.moment(document.observed_at)
+                seq = next(one.number for one in events if one.device == name and one.time == at)
+                said["body"] |= {"run": RUN, "seq": seq}
         elif about:
             path, about = f"/v1/shipments/{quote(about[0])}/documents", about[1:]
         else:
             path = f"/v1/things/{quote(document.things[0], safe='')}/documents"
         self.api.ask("POST", path, said | {"shipments": about})
 
-    def _publish(self, timeline: Timeline, events: Sequence[Said], base: dict[str, int]) -> None:
-        self.published += self._voices.say([self._named(timeline, event) for event in events], base)
+    def _publish(self, events: Sequence[Said]) -> None:
+        self.published += self._voices.say(events)
 
     def _named(self, timeline: Timeline, event: Said) -> Said:
-        """A pass belongs to a variant, as its shipment does."""
-        if "pass" not in event.fact:
-            return event
-        return event._replace(fact={**event.fact, "pass": self._number(timeline, event.fact["pass"])})
+        """Passes and devices that aren't gates belong to a variant, as its shipments do."""
+        fact = dict(event.fact)
+        if "pass" in fact:
+            fact["pass"] = self._number(timeline, fact["pass"])
+        return event._replace(device=self._device(timeline, event.device), fact=fact)
+
+    def _device(self, timeline: Timeline, name: str) -> str:
+        is_gate = any(one.kind == "gate" for one in timeline.devices if one.name == name)
+        return name if is_gate else self._number(timeline, name)
 
     def _look(self, timeline: Timeline, look: Look) -> None:
         self._settle(timeline.moment(look.at))
@@ -202,11 +248,20 @@ class Stage:
         return (last + timedelta(hours=1)).isoformat()
 
 
+def _at_the_end(timeline: Timeline, said: Sequence[Said], rng: random.Random) -> list[Said]:
+    last = timeline.moment(timeline.looks[-1].at)
+    found = [event._replace(sent=last) for event in said if event.time <= last]
+    rng.shuffle(found)
+    return found
+
+
 def _steps(said: Sequence[Said]) -> Iterator[tuple[datetime, list[Said]]]:
     """Events in lumps: what moves and what is measured in steps of ten minutes, everything else at its moment."""
     held: list[Said] = []
     for event in said:
-        is_lump = event.fact["type"] in {"position", "reading"}
+        is_lump = event.fact["type"] in {"position", "reading", "status"} or event.sent == (
+            held[0].sent if held else None
+        )
         if held and (event.sent >= held[0].sent + STEP or not is_lump):
             yield held[-1].sent, held
             held = []

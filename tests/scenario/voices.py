@@ -41,20 +41,18 @@ class Voices:
             client.disconnect()
             client.loop_stop()
 
-    def say(self, events: Iterable[Said], number_from: Mapping[str, int]) -> int:
+    def say(self, events: Iterable[Said]) -> int:
         """Publish events and wait until the broker has them all; how many there were.
 
         Args:
             events: in the order of sending.
-            number_from: what is added to each device's numbers.
 
         Raises:
             TimeoutError: the broker didn't take one in time.
         """
         messages: dict[str, list[dict[str, Any]]] = {}
         for said in events:
-            number = said.number + number_from.get(said.device, 0)
-            event = {"run": RUN, "seq": number, "time": said.time.isoformat(), **said.fact}
+            event = {"run": RUN, "seq": said.number, "time": said.time.isoformat(), **said.fact}
             messages.setdefault(said.device, []).append(event)
         waiting = []
         for device, told in messages.items():
@@ -70,9 +68,7 @@ class Voices:
     def _client(self, device: str) -> paho.Client:
         if device not in self._clients:
             connected = threading.Event()
-            client = paho.Client(
-                CallbackAPIVersion.VERSION2, client_id=device, clean_session=True
-            )
+            client = paho.Client(CallbackAPIVersion.VERSION2, client_id=device, clean_session=True)
             client.username_pw_set(device_name(*device.split("/")), self._secrets[device])
             client.on_connect = lambda *_: connected.set()
             client.connect("127.0.0.1", self._port)

@@ -57,6 +57,8 @@ def judge(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFA
         until: the watermark, UTC: time has passed as far as that.
         parameters: limits by rule code, where the terms set none of their own.
     """
+    endings = _endings(facts, until)
+    facts = _ongoing(facts, until)
     case = open_case(facts, until)
     held = reigns(case.facts, parameters)
     verdicts = [
@@ -70,8 +72,24 @@ def judge(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFA
         name = finding_id(facts.shipment, verdict.rule, verdict.cause, verdict.opened_at)
         known = findings.get(name)
         findings[name] = Finding(name, verdict if known is None else known.verdict.with_also(verdict))
-    due = _next_due(facts, case, held) if facts.closed_at is None else None
+    due = None
+    if facts.closed_at is None:
+        due = min((moment for moment in [_next_due(facts, case, held), *endings] if moment), default=None)
     return Judgement(tuple(findings.values()), _state(case.legs, verdicts), due, RULES_VERSION)
+
+
+def _endings(facts: Facts, until: datetime) -> list[datetime]:
+    """When carriages end that haven't yet."""
+    return [one.ends for one in facts.carriages if one.ends is not None and one.ends > until]
+
+
+def _ongoing(facts: Facts, until: datetime) -> Facts:
+    """The facts as they stand: a device that is to leave the goods later is on them now."""
+    carriages = tuple(
+        msgspec.structs.replace(one, ends=None) if one.ends is not None and one.ends > until else one
+        for one in facts.carriages
+    )
+    return msgspec.structs.replace(facts, carriages=carriages)
 
 
 def windows(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFAULTS) -> list[GapWindow]:
