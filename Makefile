@@ -17,7 +17,7 @@ ARGS ?=
 RUNTIME := $(VENV)/.runtime-ready
 DEV := $(VENV)/.dev-ready
 
-.PHONY: help run test lint fault noise bench soak lock clean
+.PHONY: help run test lint fault noise bench soak lock clean scenario
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -54,6 +54,8 @@ fault: $(DEV) ## kill processes at random, count what was lost (ARGS="--source m
 
 noise: $(DEV) ## GPS noise near borders: false zone alerts, exits missed (ARGS="--hours 1000 --json")
 	@$(BIN)/python -m tests.noise $(ARGS)
+scenario: $(DEV) ## play the stories of simulators/scripts, compare every finding (ARGS="s5 --json")
+	@$(BIN)/python -m tests.scenario $(ARGS)
 
 bench: $(RUNTIME) ## the benchmarks, in their short form
 	@$(BIN)/bondwatch bench ingest $(ARGS)

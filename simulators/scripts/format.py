@@ -1,7 +1,7 @@
 """What a script file says. TOML; ``docs/scripts.md`` lists every field, and a test compares the two.
 
-Moments (``at``, ``begins``, ``ends``) are local times of the day of the script: ``"08:41"``, ``"08:41:30"``; with
-days before them, counted from that day: ``"+2 05:00"``, ``"-1 14:20"``.
+Moments (``at``, ``begins``, ``ends``) are local times (UTC+8) of the day of the script: ``"08:41"``,
+``"08:41:30"``; with days before them, counted from that day: ``"+2 05:00"``, ``"-1 14:20"``.
 """
 
 from __future__ import annotations

@@ -125,30 +125,33 @@ class Timeline:
         return self._shuffled_backlogs(found)
 
     def _facts(self) -> Iterator[tuple[str, datetime, Mapping[str, Any], datetime | None, int]]:
+        for device, time, fact in self._measured():
+            yield device, time, fact, None, 0
+        for event in self._told(self.script.events):
+            yield event.device, self.moment(event.at), event.fact, None, event.again
+        for scans in self._told(self.script.scans):
+            yield from self._scans(scans)
+
+    def _measured(self) -> Iterator[tuple[str, datetime, Mapping[str, Any]]]:
+        """What devices say by themselves: where they are, what they measure, that they are well."""
         script = self.script
         for drive in self._told(script.drives):
             silent = [(self.moment(since), self.moment(until)) for since, until in drive.silent]
-            for time, fact in self._drive(drive):
-                if any(since < time < until for since, until in silent):
-                    continue
-                yield drive.device, time, fact, None, 0
+            yield from (
+                (drive.device, time, fact)
+                for time, fact in self._drive(drive)
+                if not any(since < time < until for since, until in silent)
+            )
         for stay in self._told(script.stays):
-            for time, fact in self._stay(stay):
-                yield stay.device, time, fact, None, 0
+            yield from ((stay.device, *one) for one in self._stay(stay))
         for fixes in self._told(script.fixes):
-            for time, fact in self._fixes(fixes):
-                yield fixes.device, time, fact, None, 0
+            yield from ((fixes.device, *one) for one in self._fixes(fixes))
         for reading in self._told(script.readings):
-            for time, fact in self._readings(reading):
-                yield reading.device, time, fact, None, 0
-        for event in self._told(script.events):
-            yield event.device, self.moment(event.at), event.fact, None, event.again
+            yield from ((reading.device, *one) for one in self._readings(reading))
         for device in self.devices:
             if device.heartbeat_s is not None:
                 for time in ticks(self.begins, self.moment(self.looks[-1].at), device.heartbeat_s):
-                    yield device.name, time, {"type": "status"}, None, 0
-        for scans in self._told(script.scans):
-            yield from self._scans(scans)
+                    yield device.name, time, {"type": "status"}
 
     def _drive(self, drive: Drive) -> Iterator[tuple[datetime, Mapping[str, Any]]]:
         rng = self._rng(drive.device, drive.begins)

@@ -82,7 +82,7 @@ def play(directory: Path, scripts: list[Script], *, apart_only: bool = False) ->
 
 
 def play_apart(directory: Path, scripts: list[Script], report: Report) -> None:
-    """Every variant for itself, one after the other, four weeks apart, so that weekdays stay what they are."""
+    """Every variant for itself, one after the other, four weeks apart: weekdays stay what they are."""
     places = load_places()
     told = [(script, variant) for script in scripts for variant in variants(script)]
     timelines = [

@@ -1,11 +1,13 @@
-"""Plays scripts on a real installation: the clock goes forward, devices publish, people post, and at each look
-what stands is compared with what should."""
+"""Plays scripts on a real installation: the clock goes forward, devices publish, people post, and at each
+look what stands is compared with what should.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -108,11 +110,11 @@ class Stage:
     ) -> Iterator[Act]:
         self._register(timeline)
         place = first
-        yield Act(timeline.begins, 0, place, lambda: self._open(timeline))
+        yield Act(timeline.begins, 0, place, partial(self._open, timeline))
         for document in timeline.documents:
             place += 1
             at = timeline.moment(document.told_at or document.at)
-            yield Act(at, 1, place, lambda document=document: self._post(timeline, document, said))  # type: ignore[misc]
+            yield Act(at, 1, place, partial(self._post, timeline, document, said))
         for revision in timeline.revisions:
             place += 1
             body = {"from": timeline.moment(revision.at).isoformat(), "terms": timeline.terms(revision.terms)}
@@ -121,14 +123,17 @@ class Stage:
                 timeline.moment(revision.at),
                 1,
                 place,
-                lambda path=path, body=body: self.api.ask("PUT", path, body),
-            )  # type: ignore[misc]
+                partial(self._ask, "PUT", path, body),
+            )
         for at, events in _steps(said):
             place += 1
-            yield Act(at, 2, place, lambda events=events: self._publish(events))  # type: ignore[misc]
+            yield Act(at, 2, place, partial(self._publish, events))
         for look in looks:
             place += 1
-            yield Act(timeline.moment(look.at), 3, place, lambda look=look: self._look(timeline, look))  # type: ignore[misc]
+            yield Act(timeline.moment(look.at), 3, place, partial(self._look, timeline, look))
+
+    def _ask(self, method: str, path: str, body: Any) -> None:
+        self.api.ask(method, path, body)
 
     def _build(self) -> None:
         for code, park in self.places.parks.items():
@@ -256,7 +261,7 @@ def _at_the_end(timeline: Timeline, said: Sequence[Said], rng: random.Random) ->
 
 
 def _steps(said: Sequence[Said]) -> Iterator[tuple[datetime, list[Said]]]:
-    """Events in lumps: what moves and what is measured in steps of ten minutes, everything else at its moment."""
+    """Events in lumps: what moves and is measured in steps of ten minutes, the rest at its moment."""
     held: list[Said] = []
     for event in said:
         is_lump = event.fact["type"] in {"position", "reading", "status"} or event.sent == (

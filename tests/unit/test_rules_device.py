@@ -130,3 +130,12 @@ def test_a_device_silent_before_its_carriage_is_looked_at_when_that_begins(yard)
     yard.expect_findings(until="09:30")
     assert yard.judged(until="09:30").next_due == clock("10:00")
     assert over(yard.finding("device_silent", until="10:00")) == (clock("10:00"), None)
+
+
+def test_a_device_that_is_to_leave_the_goods_is_on_them_until_then(yard):
+    on_its_way(yard).reports(at="09:00").detached(at="12:00")
+    assert over(yard.finding("device_silent", until="09:10")) == (clock("09:05"), None)
+    due = yard.judged(until="09:10").next_due
+    assert due is not None
+    assert due <= clock("12:00")
+    assert over(yard.finding("device_silent", until="12:00")) == (clock("09:05"), clock("12:00"))

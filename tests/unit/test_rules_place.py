@@ -290,7 +290,8 @@ def test_other_forbidden_zones_know_no_least_stay(yard):
 def test_the_goods_leave_the_truck_before_it_is_a_stay(yard):
     on_its_way(yard).enters("LAYBY-LD", at="09:02:00").detached(at="09:02:40")
     yard.expect_findings(until="09:07")
-    assert yard.judged(until="09:02:10").next_due is None
+    assert yard.judged(until="09:02:10").next_due == clock("09:02:40")
+    assert yard.judged(until="09:02:40").next_due is None
 
 
 def test_the_finding_names_the_least_stay(yard):
