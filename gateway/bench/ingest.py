@@ -78,16 +78,16 @@ def measure(directory: Path, load: Load, say: Callable[[str], None]) -> IngestRe
         set_stage(conn, load.devices, load.zones, devices_file)
         say(f"sending {load.events} events, {load.per_publish} a message")
         before, mine = tree_seconds([instance.pid]), psutil.Process().cpu_times()
-        generated = _generate([*generate, "--mqtt", instance.mqtt])
-        wait_for(lambda: _recorded(conn) >= load.events, 300, "every event to be recorded", every_s=0.05)
+        generated = send([*generate, "--mqtt", instance.mqtt])
+        wait_for(lambda: recorded(conn) >= load.events, 300, "every event to be recorded", every_s=0.05)
         ended_at = time.time()
-        wait_for(lambda: _waiting(conn) == 0, 120, "every change to be judged", every_s=0.25)
+        wait_for(lambda: waiting(conn) == 0, 120, "every change to be judged", every_s=0.25)
         spent, after = psutil.Process().cpu_times(), tree_seconds([instance.pid])
         cpu_s = after - before + _children(spent) - _children(mine)
-        recorded, doubled = _counts(conn)
+        events, doubled = _counts(conn)
         (batch_p50,) = conn.execute(queries("bench")["batch_sizes"]).fetchone() or (0,)
         seconds = ended_at - generated["started_at"]
-        steps = _steps(instance, recorded)
+        steps = _steps(instance, events)
         say("floor: a bare insert of the same rows")
         insert_s, rows = floor.insert(
             instance.dsn, instance.endpoints.processes["postgres"].pid, limit=min(load.events, 100_000)
@@ -95,12 +95,12 @@ def measure(directory: Path, load: Load, say: Callable[[str], None]) -> IngestRe
     say("floor: the same messages, published and pulled untouched")
     messages = generated["publishes"]
     pulled_s = floor.publish_and_pull(directory / "floor", generate, messages)
-    bottom = floor.Floor(pulled_s, insert_s * recorded / max(rows, 1), recorded)
-    per_event = cpu_s / recorded * 1e6
+    bottom = floor.Floor(pulled_s, insert_s * events / max(rows, 1), events)
+    per_event = cpu_s / events * 1e6
     return IngestReport(
-        events_per_s=round(recorded / seconds, 1),
+        events_per_s=round(events / seconds, 1),
         seconds=round(seconds, 2),
-        lost=max(0, generated["published"] - recorded),
+        lost=max(0, generated["published"] - events),
         doubled=doubled,
         batch_p50=batch_p50,
         step_us_per_event=steps,
@@ -110,7 +110,7 @@ def measure(directory: Path, load: Load, say: Callable[[str], None]) -> IngestRe
     )
 
 
-def _generate(command: list[str]) -> dict[str, Any]:
+def send(command: list[str]) -> dict[str, Any]:
     """Run the generator; its last line says what it sent."""
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode != 0:
@@ -123,12 +123,14 @@ def _children(times: Any) -> float:
     return float(times.children_user + times.children_system)
 
 
-def _recorded(conn: Connection) -> int:
+def recorded(conn: Connection) -> int:
+    """Events recorded so far."""
     (events,) = conn.execute(queries("bench")["recorded"]).fetchone() or (0,)
     return int(events)
 
 
-def _waiting(conn: Connection) -> int:
+def waiting(conn: Connection) -> int:
+    """Rows of work that are owed."""
     return work.unfinished(conn, positions.watermark(conn))
 
 

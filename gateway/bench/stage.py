@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from tracking.store import credentials, registry
+from tracking.store import credentials, registry, shipments
 from tracking.store.database import Connection
 
 PARK: Final = "BENCH"
+SINCE: Final = timedelta(days=30)
 ZONE_HALF_DEG: Final = 0.004
 WEST, SOUTH, EAST, NORTH = 120.5, 31.0, 121.5, 31.7
 
@@ -24,8 +25,14 @@ def set_stage(conn: Connection, devices: int, zones: int, file: Path) -> None:
         zones: how many, on a grid.
         file: gets a line of JSON a device: ``{"name", "secret"}``.
     """
+    draw_zones(conn, zones)
+    register(conn, devices, file)
+
+
+def draw_zones(conn: Connection, zones: int) -> None:
+    """The park and its zones."""
     now = datetime.now(UTC)
-    since = now - timedelta(days=30)
+    since = now - SINCE
     registry.put_park(conn, PARK, name_en="Benchmark", name_zh="", time_zone="Asia/Shanghai")
     with conn.transaction():
         registry.lock_reference(conn)
@@ -42,9 +49,24 @@ def set_stage(conn: Connection, devices: int, zones: int, file: Path) -> None:
                 recorded_at=now,
                 recorded_by="bench",
             )
+
+
+def register(
+    conn: Connection, devices: int, file: Path, *, prefix: str = "LOAD", expected_every_s: int = 60
+) -> list[int]:
+    """Register devices; their keys.
+
+    Args:
+        devices: how many.
+        file: gets a line of JSON a device: ``{"name", "secret"}``.
+        prefix: of their codes.
+        expected_every_s: how often they are expected to report; they are silent five times as long after.
+    """
+    now = datetime.now(UTC)
+    keys = []
     with conn.transaction(), file.open("w") as lines:
         for number in range(devices):
-            code = f"LOAD-{number:05}"
+            code = f"{prefix}-{number:05}"
             device_id = registry.add_device(
                 conn,
                 park=PARK,
@@ -52,12 +74,50 @@ def set_stage(conn: Connection, devices: int, zones: int, file: Path) -> None:
                 kind="tracker",
                 name="",
                 datum="wgs84",
-                expected_every_s=60,
-                registered_at=since,
+                expected_every_s=expected_every_s,
+                registered_at=now - SINCE,
             )
             assert device_id is not None
+            keys.append(device_id)
             secret = credentials.issue(conn, device_id, now)
             lines.write(json.dumps({"name": f"{PARK}/{code}", "secret": secret}) + "\n")
+    return keys
+
+
+def put_under_custody(conn: Connection, devices: list[int], zones: int, prefix: str) -> None:
+    """A shipment on each device, on its way from a zone to the next."""
+    now = datetime.now(UTC)
+    codes = [code for code, _ in grid(zones)]
+    with conn.transaction():
+        for number, device_id in enumerate(devices):
+            uri = f"{prefix}-TRUCK-{number:05}"
+            thing_id, _ = registry.thing(conn, uri)
+            registry.attach(
+                conn,
+                device_id=device_id,
+                thing_id=thing_id,
+                role="primary",
+                valid_from=now - SINCE,
+                valid_to=None,
+                recorded_at=now,
+            )
+            here, there = codes[number % zones], codes[(number + 1) % zones]
+            legs = [
+                {"type": "stay", "zones": [here]},
+                {"type": "move", "from_zones": [here], "to_zones": [there]},
+                {"type": "stay", "zones": [there]},
+            ]
+            shipments.create(
+                conn,
+                number=f"{prefix}-{number:05}",
+                park=PARK,
+                reference="",
+                things=[uri],
+                terms={"legs": legs},
+                valid_from=now - SINCE,
+                recorded_at=now,
+                recorded_by="bench",
+            )
 
 
 def grid(zones: int) -> list[tuple[str, dict[str, Any]]]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from gateway.bench.custody import Custody
+from gateway.bench.custody import measure as measure_custody
 from gateway.bench.ingest import IngestReport, Load, measure
+
+Report = TypeVar("Report")
 
 app = typer.Typer(
     no_args_is_help=True, help="Benchmarks: the real processes, against a floor of the same run."
@@ -37,17 +42,46 @@ def ingest(
 
     Takes about a minute and needs nothing running: it starts an installation of its own and removes it.
     """
+    load = Load(events=events, devices=devices, per_publish=per_publish, zones=zones, workers=workers)
+    report = _in_directory(lambda directory, say: measure(directory, load, say))
+    Console(stderr=True).print(_table(report))
+    if as_json:
+        typer.echo(msgspec.json.encode(report).decode())
+
+
+@app.command()
+def custody(
+    events: Annotated[int, typer.Option(min=1000, help="Events in each round.")] = 100_000,
+    shipments: Annotated[int, typer.Option(min=1, help="Shipments in each round, a device each.")] = 2000,
+    zones: Annotated[int, typer.Option(min=2, help="Zones that positions are judged against.")] = 500,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds with the judge, and as many without.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
+) -> None:
+    """Events a second with and without judging, and how long one late event takes behind 100,000 later ones.
+
+    Takes some minutes and needs nothing running: it starts an installation of its own and removes it.
+    """
+    wanted = Custody(events=events, shipments=shipments, zones=zones, rounds=rounds)
+    report = _in_directory(lambda directory, say: measure_custody(directory, wanted, say))
+    table = Table(title="Custody", show_header=False, title_justify="left")
+    table.add_row("events a second, judged", f"{report.events_per_s_on:,.0f}")
+    table.add_row("… not judged", f"{report.events_per_s_off:,.0f}")
+    table.add_row("ratio", f"{report.ratio:.2f}")
+    table.add_row("a late event behind 100,000", f"{report.refold_100k_ms:.0f} ms")
+    Console(stderr=True).print(table)
+    if as_json:
+        typer.echo(msgspec.json.encode(report).decode())
+
+
+def _in_directory(run: Callable[[Path, Callable[[str], None]], Report]) -> Report:
+    """Run a benchmark in a directory of its own, and say on the way what happens."""
     console = Console(stderr=True)
     directory = Path(tempfile.mkdtemp(prefix="bondwatch-bench-"))
     directory.chmod(0o711)  # the database may run as another user
     try:
-        load = Load(events=events, devices=devices, per_publish=per_publish, zones=zones, workers=workers)
-        report = measure(directory, load, lambda text: console.print(f"[dim]{text} …[/]"))
+        return run(directory, lambda text: console.print(f"[dim]{text} …[/]"))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    console.print(_table(report))
-    if as_json:
-        typer.echo(msgspec.json.encode(report).decode())
 
 
 def _table(report: IngestReport) -> Table:

@@ -20,3 +20,17 @@ select coalesce(sum(events), 0) from batches;
 
 -- name: batch_sizes
 select percentile_disc(0.5) within group (order by events) from batches;
+
+-- name: first_fixes
+-- Just after the oldest observations of a device, where it was then: (ms, lon, lat, m/s).
+select (extract(epoch from event_time) * 1000)::bigint + 1, lon, lat, speed_mps
+from observations
+where device_id = %(device_id)s
+order by event_time, run, seq
+offset 100
+limit %(limit)s;
+
+-- name: judge_in_transaction
+select count(*)
+from pg_stat_activity
+where application_name like 'bondwatch-judge%%' and xact_start is not null;
