@@ -126,7 +126,7 @@ def test_whatever_comes_first_the_facts_are_the_same(desk: Desk) -> None:
         for part in (*order, order[0], order[2]):
             desk.hears(*part)
             desk.judge()
-        assert desk.rows("select count(*) from work where kind not like '%%_due'") == [(0,)]
+        assert desk.rows("select distinct kind from work where kind not like '%%_due'") in ([], [("gate",)])
         facts = desk.facts()
         found.append((facts.reports, facts.aboard))
     assert all(one == found[0] for one in found)
