@@ -23,6 +23,7 @@ from tests.support.recording import PARK, Station, TestDevice, at
 from tests.support.rows import NOON_US, SECOND_US
 from tests.support.traces import moved
 from tracking.judge.containing import Containing
+from tracking.judge.deciding import Deciding
 from tracking.judge.judging import Judging
 from tracking.judge.loop import Task, drain
 from tracking.judge.passing import Passing
@@ -45,6 +46,7 @@ MOVE: Final[dict[str, Any]] = {
 def tasks() -> dict[str, Task]:
     """Everything a judge does, with snapshots close together."""
     return {
+        "deciding": Deciding(),
         "containing": Containing(),
         "judging": Judging(),
         "passing": Passing(),
