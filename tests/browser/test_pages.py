@@ -197,7 +197,7 @@ def test_a_search_without_a_match_says_what_to_do(page: Page) -> None:
 
 def test_a_shipment_shows_trace_milestones_and_why(page: Page) -> None:
     page.goto("/shipments/SIP-1")
-    expect(page.locator(".timeline")).to_contain_text("strayed from C-PVG-SIPE")
+    expect(page.locator(".timeline").first).to_contain_text("strayed from C-PVG-SIPE")
     finding = page.locator("article.finding")
     expect(finding).to_contain_text("Off the approved corridor")
     finding.locator("summary").click()

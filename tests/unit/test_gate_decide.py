@@ -73,6 +73,12 @@ def test_a_port_s_gate_asks_for_no_pass(yard: GateYard):
     assert says(asked(yard, report)) == ("open", [])
 
 
+def test_a_gate_that_leads_nobody_knows_where_is_inspected(yard: GateYard):
+    report = yard.at_gate(at="11:16")
+    nowhere = msgspec.structs.replace(place_of(yard.facts(), report), zone=None, zone_kind=None)
+    assert says(decide(Arrival(report, nowhere))) == ("inspect", ["gate_unknown"])
+
+
 @pytest.mark.parametrize("state", [PassState.VOID, PassState.DELETED])
 def test_a_dead_pass_holds(yard: GateYard, state: PassState):
     yard.files_pass()

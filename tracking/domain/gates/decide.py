@@ -149,6 +149,7 @@ def decide(arrival: Arrival, policy: GatePolicy = DEFAULT_POLICY) -> Decision:
             for objection in _objections(passage, policy)
             if word is not None or objection.answered is None
         ),
+        *_of_gate(arrival),
         *_of_seals(arrival),
         *_of_release(arrival),
     ]
@@ -187,6 +188,15 @@ def _objections(passage: Passage, policy: GatePolicy) -> Iterator[Objection]:
         objections.not_empty(passage, policy.empty),
     )
     return (objection for objection in asked if objection is not None)
+
+
+def _of_gate(arrival: Arrival) -> Iterator[Reason]:
+    """A gate of which nobody knows where it leads can't be one that asks for no pass."""
+    if arrival.place.zone is None:
+        text = f"gate {gate_of(arrival.report).gate} is drawn nowhere, or belongs to no zone"
+        yield Reason(
+            "gate_unknown", text, Severity.INFO, Outcome.UNDETERMINED, (cite_report(arrival.report),)
+        )
 
 
 def _of_seals(arrival: Arrival) -> Iterator[Reason]:
