@@ -30,6 +30,9 @@ from gateway.bench.instance import Instance, wait_for
 from gateway.bench.stage import draw_zones, put_under_custody, register
 from tracking.store.database import Connection, connect, queries
 
+ZONE_HALF_DEG: Final = 0.016
+"""Zones so large that 500 of them lie side by side: most devices are in one, and many come to the next."""
+
 EVERY_S: Final = 3600
 """Expected interval of the devices: none falls silent while others are measured."""
 
@@ -76,14 +79,17 @@ def measure(directory: Path, custody: Custody, say: Callable[[str], None]) -> Cu
     on: list[float] = []
     off: list[float] = []
     with Instance(directory) as instance, connect(instance.dsn) as conn:
-        draw_zones(conn, custody.zones)
+        draw_zones(conn, custody.zones, ZONE_HALF_DEG)
         for number in range(custody.rounds):
             kinds = [(True, on), (False, off)]
             for is_judged, found in kinds if number % 2 == 0 else reversed(kinds):
                 name = f"{'ON' if is_judged else 'OFF'}{number}"
+                before = _judgings(instance)
                 rate = _round(directory, instance, conn, custody, name, is_judged=is_judged)
                 found.append(rate)
-                say(f"round {number + 1}, {'judged' if is_judged else 'not judged'}: {rate:,.0f} events/s")
+                judgings = _judgings(instance) - before - custody.shipments
+                during = f"judged {judgings:,.0f} times" if is_judged else "not judged"
+                say(f"round {number + 1}, {during}: {rate:,.0f} events/s")
         say(f"events behind {custody.later:,} later ones")
         refold_s = _refold(directory, instance, conn, custody)
     rate_on, rate_off = statistics.median(on), statistics.median(off)
@@ -142,6 +148,11 @@ def _refold(directory: Path, instance: Instance, conn: Connection, custody: Cust
     finally:
         device.close()
     return statistics.median(took)
+
+
+def _judgings(instance: Instance) -> float:
+    """Foldings of a shipment's facts so far."""
+    return instance.metrics("judge").get("bondwatch_judge_judging_seconds_count", 0.0)
 
 
 def _refolds(instance: Instance) -> tuple[float, float]:

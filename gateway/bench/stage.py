@@ -29,14 +29,14 @@ def set_stage(conn: Connection, devices: int, zones: int, file: Path) -> None:
     register(conn, devices, file)
 
 
-def draw_zones(conn: Connection, zones: int) -> None:
-    """The park and its zones."""
+def draw_zones(conn: Connection, zones: int, half_deg: float = ZONE_HALF_DEG) -> None:
+    """The park and its zones, squares of twice ``half_deg``."""
     now = datetime.now(UTC)
     since = now - SINCE
     registry.put_park(conn, PARK, name_en="Benchmark", name_zh="", time_zone="Asia/Shanghai")
     with conn.transaction():
         registry.lock_reference(conn)
-        for code, geometry in grid(zones):
+        for code, geometry in grid(zones, half_deg):
             registry.put_area(
                 conn,
                 code=code,
@@ -120,16 +120,16 @@ def put_under_custody(conn: Connection, devices: list[int], zones: int, prefix: 
             )
 
 
-def grid(zones: int) -> list[tuple[str, dict[str, Any]]]:
-    """Squares of about 800 m on a regular grid."""
+def grid(zones: int, half_deg: float = ZONE_HALF_DEG) -> list[tuple[str, dict[str, Any]]]:
+    """Squares on a regular grid, of about 800 m where nothing else is asked for."""
     columns = max(1, math.ceil(math.sqrt(zones)))
     rows = max(1, math.ceil(zones / columns))
     found = []
     for number in range(zones):
         lon = WEST + (number % columns + 0.5) * (EAST - WEST) / columns
         lat = SOUTH + (number // columns + 0.5) * (NORTH - SOUTH) / rows
-        west, east = lon - ZONE_HALF_DEG, lon + ZONE_HALF_DEG
-        south, north = lat - ZONE_HALF_DEG, lat + ZONE_HALF_DEG
+        west, east = lon - half_deg, lon + half_deg
+        south, north = lat - half_deg, lat + half_deg
         ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
         found.append((f"BZ-{number:05}", {"type": "Polygon", "coordinates": [ring]}))
     return found
