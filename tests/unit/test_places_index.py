@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 from pyproj import Geod
 
 from tests.support.traces import corridor, moved, square
 from tracking.domain.places import REACH_M, Area, PlaceIndex, geodesy
-from tracking.domain.places.index import border_distance_m
+from tracking.domain.places.index import _crossing, _Shape, border_distance_m
 
 GEOD = Geod(ellps="WGS84")
 DOMAIN = Path(os.environ.get("BONDWATCH_DOMAIN", Path(__file__).parents[3] / "shared" / "domain"))
@@ -309,3 +310,15 @@ def test_borders_and_corridor_offsets_are_as_known(known):
         assert (hits.get(code, 1.0) < 0) == point.get("inside", point.get("within")), point["id"]
         checked += 1
     assert checked >= 11
+
+
+def test_a_way_that_shares_nothing_with_a_zone_after_all_crosses_nothing():
+    """Two predicates may disagree by a rounding: the tree says that they meet, the intersection is empty."""
+    zone = Area.from_geojson(
+        {"type": "Polygon", "coordinates": [[[120.0, 31.0], [120.1, 31.0], [120.1, 31.1], [120.0, 31.0]]]},
+        code="Z",
+        kind="cbz",
+        park="SIP",
+        valid_from_us=0,
+    )
+    assert _crossing(_Shape(zone), shapely.LineString([(120.2, 31.0), (120.2, 31.0000001)])) is None

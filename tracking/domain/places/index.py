@@ -263,7 +263,7 @@ class PlaceIndex:
 def _crossing(shape: _Shape, way: LineString) -> Crossing | None:
     """What of a way lies in a zone; ``None`` when it only touches the border."""
     shared = shapely.intersection(way, shape.outline)
-    pieces = [piece for piece in shapely.get_parts(shared) if isinstance(piece, LineString)]
+    pieces = [piece for piece in shapely.get_parts(shared) if isinstance(piece, LineString) and piece.length]
     if not pieces:
         return None
     longest = max(pieces, key=lambda piece: float(piece.length))
