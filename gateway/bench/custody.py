@@ -60,7 +60,7 @@ class Custody(Struct, frozen=True):
 
 
 class CustodyReport(Struct, frozen=True):
-    """The figures: medians; ``ratio`` is that of the rounds' own ratios, whose halves ran one after the other."""
+    """The figures: medians; ``ratio`` is that of each round's own, whose halves follow one another."""
 
     events_per_s_on: float
     events_per_s_off: float
