@@ -20,6 +20,9 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 AROUND_M: Final = 12_000.0
 """No journey leads further from the middle of its ground; the plane is good to 0.1 % there."""
 
+WIDEST_M: Final = 5_000.0
+"""Tolerance of the widest corridor: the edges of wider ones, of rails, lie beyond the plane."""
+
 
 class Ground(Struct, frozen=True):
     """A tangent plane with everything that lies on it.
@@ -63,12 +66,13 @@ class Ground(Struct, frozen=True):
 
 @functools.cache
 def areas() -> tuple[Area, ...]:
-    """All zones and corridors of the simulated world."""
+    """All zones and corridors of the simulated world, but those that are wider than any ground."""
     found = []
     for feature in places.load().features.values():
         properties = feature["properties"]
-        if feature["geometry"]["type"] in ("Polygon", "LineString"):
-            tolerance = properties.get("tolerance_m")
+        tolerance = properties.get("tolerance_m")
+        is_near = tolerance is None or tolerance <= WIDEST_M
+        if feature["geometry"]["type"] in ("Polygon", "LineString") and is_near:
             found.append(
                 Area.from_geojson(
                     feature["geometry"],
