@@ -230,7 +230,7 @@ TAMPERED = {
     "whom a document concerns": ("delete from document_links where shipment_id is not null", "documents"),
     "which device a document is about": ("update document_links set device_id = 2 where device_id is not null", "documents"),
     "a document is gone": ("delete from document_links where entry = 1; delete from documents where entry = 1", "documents"),
-    "what a gate was told": ("update gate_decisions set decision = 'inspect'", "gate_decisions"),
+    "what a gate was told": ("update gate_decisions set decision = 'hold'", "gate_decisions"),
     "why a gate was told": ("update gate_decisions set reasons = '[1]'", "gate_decisions"),
     "a decision at a gate is gone": ("delete from gate_decisions", "gate_decisions"),
     "a stay": ("update containments set valid_to = valid_to + '1s'::interval where valid_to is not null", "containments"),

@@ -154,31 +154,6 @@ def _as_far_as(carriage: Carriage, arrival: dict[tuple[str, int], int], batch: i
 
 
 @thorough
-@given(facts(), moments, moments)
-def test_time_passing_only_adds(given_facts: Facts, one: datetime, other: datetime) -> None:
-    """With the same facts, a later watermark keeps every finding, and opens others only after the earlier.
-
-    In a lay-by a stay counts once it has lasted its 60 s, and is dated back to the entry: there an opening
-    may lie so far before, and a finding keeps all it rested on while another device's stay joins it.
-    """
-    early, late = sorted((one, other))
-    before = {f.finding_id: f for f in judge(given_facts, early).findings}
-    after = {f.finding_id: f for f in judge(given_facts, late).findings}
-    for name, finding in before.items():
-        if finding.verdict.cause == LAYBY:
-            evidence = after[name].verdict.evidence
-            assert all(piece in evidence for piece in finding.verdict.evidence)
-            assert after[name].verdict.opened_at == finding.verdict.opened_at
-        else:
-            assert after[name] == finding
-    for name in after.keys() - before.keys():
-        verdict = after[name].verdict
-        known_after = LAYBY_STAY if verdict.cause == LAYBY else timedelta(0)
-        assert early < verdict.opened_at + known_after
-        assert verdict.opened_at <= late
-
-
-@thorough
 @given(facts(), moments)
 def test_findings_are_well_formed(given_facts: Facts, until: datetime) -> None:
     judgement = judge(given_facts, until)
