@@ -23,6 +23,7 @@ from tracking.api.routers import (
     gates,
     health,
     log,
+    park_rules,
     parks,
     places,
     rehearsals,
@@ -89,6 +90,7 @@ def create_app(
     for module in (
         health,
         parks,
+        park_rules,
         places,
         devices,
         documents,

@@ -217,6 +217,15 @@ class NewPassState(Said):
     state: str = Field(examples=["approved"])
 
 
+class NewParkRules(Body):
+    """How a park changes rules for its shipments, from a moment on."""
+
+    rules: dict[str, Any] = Field(
+        examples=[{"route_deviation": {"severity": "critical", "parameters": {"min_duration_s": 60}}}]
+    )
+    valid_from: Moment | None = Field(None, alias="from", description="They hold from here on; default: now")
+
+
 class NewDecision(Body):
     """What a person decides on a finding."""
 

@@ -59,6 +59,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "why_new_data": ("new data", "新数据"),
     "why_late_events": ("late events", "迟到事件"),
     "why_terms": ("new terms", "新监管要求"),
+    "why_park_rules": ("new rules of the park", "园区规则变更"),
     "why_area": ("changed zone or corridor", "区域或路线变更"),
     "why_document": ("a document", "新单证"),
     "why_attachment": ("a device attached later", "补录设备绑定"),

@@ -8,14 +8,22 @@ from functools import lru_cache
 
 import msgspec
 
-from tracking.domain.custody.facts import AreaRevision, Carriage, Facts, GateWatch, Silence, TermsRevision
+from tracking.domain.custody.facts import (
+    AreaRevision,
+    Carriage,
+    Facts,
+    GateWatch,
+    ParkRules,
+    Silence,
+    TermsRevision,
+)
 from tracking.domain.custody.judge import windows
 from tracking.domain.custody.terms import Terms, decode
 from tracking.judge import gates, said
 from tracking.judge.carriages import bare, carriages
 from tracking.judge.said import Said
 from tracking.store import carrying as carrying_
-from tracking.store import judging, measured
+from tracking.store import judging, measured, park_rules
 from tracking.store.carrying import NOTHING, Carrier, Carrying
 from tracking.store.database import Connection
 from tracking.store.judging import MilestoneRow, ShipmentRow, TermsRow, Watched
@@ -29,6 +37,7 @@ class _Found(msgspec.Struct, frozen=True):
     carrying: Carrying
     gates: tuple[GateWatch, ...]
     said: Said
+    park_rules: tuple[ParkRules, ...]
 
 
 def gather(
@@ -67,6 +76,7 @@ def gather(
     for place, watch in enumerate(watches, start=len(rows)):
         watched.setdefault(watch.owner, []).append(watch.told(told.get(place, [])))
     spoken = said.said(conn, carrying, ids, reusing)
+    changed = park_rules.of_parks(conn, (shipment.park for shipment in shipments))
     return {
         shipment.shipment_id: _facts(
             conn,
@@ -77,6 +87,7 @@ def gather(
                 carrying.get(shipment.shipment_id, NOTHING),
                 tuple(watched.get(shipment.shipment_id, [])),
                 spoken[shipment.shipment_id],
+                changed.get(shipment.park, ()),
             ),
             areas,
             until,
@@ -150,6 +161,7 @@ def _facts(
         keys=found.said.keys,
         reused=found.said.reused,
         conflicts=found.carrying.conflicts,
+        park_rules=found.park_rules,
     )
     asked = windows(facts, until)
     if not asked:

@@ -20,14 +20,14 @@ SQL: Final = queries("terms")
 
 
 class LostUpdate(Exception):
-    """Somebody else has revised the terms meanwhile.
+    """Somebody else has revised them meanwhile.
 
     Attributes:
         revision: the newest.
     """
 
     def __init__(self, revision: int) -> None:
-        super().__init__(f"the terms stand at revision {revision}")
+        super().__init__(f"they stand at revision {revision}")
         self.revision = revision
 
 

@@ -46,7 +46,7 @@ def show(number: str, response: Response, ctx: Ctx, _: Authorised) -> dict[str, 
     with ctx.pool.connection() as conn:
         row = reading.terms(conn, _shipment_id(conn, number))
     assert row is not None  # a shipment is made with its first terms
-    response.headers["ETag"] = _tag(row)
+    response.headers["ETag"] = tag(row)
     return row
 
 
@@ -72,9 +72,7 @@ def revise(
 
     Without If-Match the answer is 428; when somebody else was faster, 412.
     """
-    if if_match is None:
-        detail = "send If-Match with the ETag of the terms that you have read, so that no update is lost"
-        raise Problem(428, "precondition-required", detail)
+    expected = expected_by(if_match)
     now = ctx.now()
     with ctx.pool.connection() as conn:
         _shipment_id(conn, number)
@@ -83,18 +81,17 @@ def revise(
             revised = terms.revise(
                 conn,
                 number,
-                expected=_expected(if_match),
+                expected=expected,
                 body=body.terms,
                 valid_from=body.valid_from,
                 recorded_at=now,
                 recorded_by=caller.name,
             )
         except terms.LostUpdate as error:
-            detail = f"{error}; read them, and decide again"
-            raise Problem(412, "lost-update", detail, revision=error.revision) from error
+            raise lost(error) from error
         except Unknown as error:
             raise not_found("shipment", number) from error
-    response.headers["ETag"] = _tag(revised.row)
+    response.headers["ETag"] = tag(revised.row)
     return {**revised.row, "is_new": revised.is_new, "warnings": warnings}
 
 
@@ -109,28 +106,29 @@ def checked(
     try:
         parsed = parse(body)
     except TermsError as error:
-        raise _refusal(list(error.faults)) from error
+        raise refusal(list(error.faults)) from error
     found = check(parsed, terms.places(conn), reporting=terms.reporting(conn, shipment, at, things))
     if any(fault.level == "error" for fault in found):
-        raise _refusal(found)
+        raise refusal(found)
     return [_shown(fault) for fault in found]
 
 
-def _refusal(found: list[Fault]) -> Problem:
+def refusal(found: list[Fault], within: str = "/terms") -> Problem:
+    """What is wrong, each with its JSON Pointer in the body; ``within``: where the terms stand there."""
     first = next(fault for fault in found if fault.level == "error")
     return Problem(
         422,
         "invalid-terms",
         first.detail,
-        pointer="/terms" + first.pointer,
-        errors=[_shown(fault) for fault in found if fault.level == "error"],
-        warnings=[_shown(fault) for fault in found if fault.level == "warning"],
+        pointer=within + first.pointer,
+        errors=[_shown(fault, within) for fault in found if fault.level == "error"],
+        warnings=[_shown(fault, within) for fault in found if fault.level == "warning"],
     )
 
 
-def _shown(fault: Fault) -> dict[str, str]:
+def _shown(fault: Fault, within: str = "/terms") -> dict[str, str]:
     meant = {"meant": fault.meant} if fault.meant is not None else {}
-    return {"pointer": "/terms" + fault.pointer, "detail": fault.detail, **meant}
+    return {"pointer": within + fault.pointer, "detail": fault.detail, **meant}
 
 
 def _shipment_id(conn: Connection, number: str) -> int:
@@ -140,12 +138,26 @@ def _shipment_id(conn: Connection, number: str) -> int:
     return int(row["shipment_id"])
 
 
-def _tag(row: dict[str, Any]) -> str:
+def lost(error: terms.LostUpdate) -> Problem:
+    """Somebody was faster."""
+    detail = f"{error}; read them, and decide again"
+    return Problem(412, "lost-update", detail, revision=error.revision)
+
+
+def tag(row: dict[str, Any]) -> str:
+    """The ETag of a revision."""
     return f'"{row["revision"]}"'
 
 
-def _expected(if_match: str) -> frozenset[int] | None:
-    """The revisions that an If-Match names; weak tags match none (RFC 9110, 13.1.1)."""
+def expected_by(if_match: str | None) -> frozenset[int] | None:
+    """The revisions that an If-Match names; weak tags match none (RFC 9110, 13.1.1).
+
+    Raises:
+        Problem: there is none.
+    """
+    if if_match is None:
+        detail = "send If-Match with the ETag of what you have read, so that no update is lost"
+        raise Problem(428, "precondition-required", detail)
     if if_match.strip() == "*":
         return None
     strong = [tag for part in if_match.split(",") if (tag := _TAGS.fullmatch(part.strip())) is not None]

@@ -17,7 +17,7 @@ from devices.identifiers import credit_code_warning
 from tracking.domain.custody.faults import Fault, faults, nearest, step
 from tracking.domain.custody.profiles import range_of
 from tracking.domain.custody.rules import RULES
-from tracking.domain.custody.terms import ANY_SEAL, NO_SEAL, Leg, Limit, MoveLeg, Terms, zone_fields
+from tracking.domain.custody.terms import ANY_SEAL, NO_SEAL, Leg, Limit, MoveLeg, Override, Terms, zone_fields
 
 CORRIDOR: Final = "corridor"
 """The kind of an area that is a line with a tolerance; every other kind is a zone."""
@@ -66,7 +66,7 @@ def check(
         if at:
             found += _connection(terms.legs[at - 1], leg, at, places)
     found += _order_of_times(terms)
-    found += _rules(terms)
+    found += check_rules(terms.rules)
     return found
 
 
@@ -176,8 +176,9 @@ def _order_of_times(terms: Terms) -> Iterator[Fault]:
             yield Fault(f"/legs/{then}/deadline", what, level="warning")
 
 
-def _rules(terms: Terms) -> Iterator[Fault]:
-    for code, override in terms.rules.items():
+def check_rules(overrides: Mapping[str, Override]) -> Iterator[Fault]:
+    """Whether the rules that are changed, and their parameters, exist; each fault at ``/rules/…``."""
+    for code, override in overrides.items():
         where = f"/rules/{code}"
         rule = RULES.get(code)
         if rule is None:

@@ -23,7 +23,7 @@ from tracking.domain.custody.carriage import (
     Sample,
     Silence,
 )
-from tracking.domain.custody.terms import Terms
+from tracking.domain.custody.terms import Override, Terms
 from tracking.domain.custody.told import Aboard, Document, Report
 from tracking.domain.things.fold import Conflict
 
@@ -98,6 +98,14 @@ class TermsRevision(Struct, frozen=True):
     terms: Terms
 
 
+class ParkRules(Struct, frozen=True):
+    """How a park changes rules for its shipments, with the moment from which that holds."""
+
+    revision: int
+    valid_from: datetime
+    rules: Mapping[str, Override]
+
+
 class Facts(Struct, frozen=True):
     """One shipment's facts.
 
@@ -116,6 +124,7 @@ class Facts(Struct, frozen=True):
             that were ever registered, because what was signed under an old key stays signed.
         reused: numbers of its devices, and of those in ``reports``, that came again with another content.
         conflicts: where what was scanned of its goods, or of what they are in, contradicts itself.
+        park_rules: all revisions of its park's; the newest whose moment has come holds.
     """
 
     shipment: str
@@ -130,11 +139,24 @@ class Facts(Struct, frozen=True):
     keys: Mapping[str, tuple[bytes, ...]] = {}
     reused: tuple[Reused, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
+    park_rules: tuple[ParkRules, ...] = ()
 
     def terms_at(self, moment: datetime) -> TermsRevision | None:
         """The terms in force at a moment: a revision holds from its moment on, whatever older ones said."""
         held = [revision for revision in self.terms if revision.valid_from <= moment]
         return max(held, key=lambda revision: revision.revision) if held else None
+
+    def overrides_at(self, moment: datetime) -> Mapping[str, Override]:
+        """How rules are changed at a moment: by the park, and over that by the terms."""
+        parks = [revision for revision in self.park_rules if revision.valid_from <= moment]
+        found = dict(max(parks, key=lambda revision: revision.revision).rules) if parks else {}
+        terms = self.terms_at(moment)
+        for code, override in (terms.terms.rules if terms is not None else {}).items():
+            below = found.get(code, Override())
+            found[code] = Override(
+                override.severity or below.severity, {**below.parameters, **override.parameters}
+            )
+        return found
 
     def area_at(self, code: str, moment: datetime) -> AreaRevision | None:
         """What an area was at a moment; of two revisions that claim it, the newer."""

@@ -94,8 +94,9 @@ def _ongoing(facts: Facts, until: datetime) -> Facts:
 
 def windows(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFAULTS) -> list[GapWindow]:
     """What must still be measured in the observations before these facts can be judged."""
+    in_park = {code for revision in facts.park_rules for code in revision.rules}
     asked = any(carriage.is_seal for carriage in facts.carriages) or any(
-        "device_silent" in revision.terms.rules
+        {"device_silent"} & {*revision.terms.rules, *in_park}
         or any(leg.max_silence_s is not None for leg in revision.terms.legs)
         for revision in facts.terms
     )
@@ -114,8 +115,9 @@ def _windows(case: Case, reign: Reign) -> Iterator[GapWindow]:
 
 
 def _next_due(facts: Facts, case: Case, held: Sequence[Reign]) -> datetime | None:
-    """When to look again: a rule's own moment, while its parameters hold, or new terms."""
-    moments = [revision.valid_from for revision in facts.terms if revision.valid_from > case.until]
+    """When to look again: a rule's own moment, while its parameters hold, or new terms or park's rules."""
+    revised = {one.valid_from for one in facts.terms} | {one.valid_from for one in facts.park_rules}
+    moments = [begins for begins in revised if begins > case.until]
     for reign in held:
         begins, ends = reign.during
         due = _rules_due(case, reign.parameters)

@@ -33,6 +33,15 @@ SIMPLE: Final[Mapping[tuple[str, str], str]] = {
 """Rules' parameters that are a level themselves, by rule and parameter, with the quantity."""
 
 
+OF_TERMS_ALONE: Final = frozenset({"temp_excursion", "humidity_excursion"})
+"""Rules whose every parameter makes levels."""
+
+
+def makes_levels(code: str, parameter: str) -> bool:
+    """Whether a rule's parameter decides which readings matter, so that only terms may set it."""
+    return code in OF_TERMS_ALONE or (code, parameter) in SIMPLE
+
+
 def of_terms(terms: Terms, since_us: int) -> set[Level]:
     """The levels that terms need beside the built-in ones.
 

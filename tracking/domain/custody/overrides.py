@@ -1,4 +1,5 @@
-"""How terms change rules: at any moment the parameters and severities of the terms then in force hold.
+"""How terms and parks change rules: at any moment the parameters and severities then in force hold, those of
+the terms over those of the park, and these over the rules' own.
 
 Where revisions differ in a rule's parameters, the rule judges the whole case once under each, and of each
 judging only that time is kept in which those parameters held; what then touches is one verdict. So a stricter
@@ -20,7 +21,7 @@ from tracking.domain.custody.case import Case
 from tracking.domain.custody.facts import Facts
 from tracking.domain.custody.intervals import Interval, overlap
 from tracking.domain.custody.rules import RULES, Rule
-from tracking.domain.custody.terms import Terms
+from tracking.domain.custody.terms import Override
 from tracking.domain.custody.verdicts import Outcome, Severity, Verdict
 
 _GRAVITY: Final = {severity: at for at, severity in enumerate(Severity)}
@@ -28,12 +29,12 @@ _GRAVITY: Final = {severity: at for at, severity in enumerate(Severity)}
 
 
 class Reign(Struct, frozen=True):
-    """What holds while one revision of the terms is in force.
+    """What holds while one revision of the terms and one of the park's rules are in force.
 
     Attributes:
-        during: from its moment to the next revision's.
+        during: from the moment of the later one to the next revision's.
         parameters: every rule's limits.
-        severities: of the rules whose severity these terms set.
+        severities: of the rules whose severity they set.
     """
 
     during: Interval
@@ -43,12 +44,15 @@ class Reign(Struct, frozen=True):
 
 def reigns(facts: Facts, base: Mapping[str, Struct]) -> tuple[Reign, ...]:
     """The revisions in force, in order of time, each with what it makes of the rules."""
-    changes = sorted({revision.valid_from for revision in facts.terms})
+    terms = {revision.valid_from for revision in facts.terms}
+    parks = {
+        revision.valid_from for revision in facts.park_rules if terms and revision.valid_from > min(terms)
+    }
+    changes = sorted(terms | parks)
     found = []
     for begins, ends in zip_longest(changes, changes[1:]):
-        revision = facts.terms_at(begins)
-        assert revision is not None  # it begins here
-        found.append(Reign((begins, ends), _parameters(revision.terms, base), _severities(revision.terms)))
+        changed = facts.overrides_at(begins)
+        found.append(Reign((begins, ends), _parameters(changed, base), _severities(changed)))
     return tuple(found)
 
 
@@ -72,22 +76,22 @@ def verdicts(rule: Rule, case: Case, held: Sequence[Reign]) -> Iterator[Verdict]
     yield from _united(found)
 
 
-def _parameters(terms: Terms, base: Mapping[str, Struct]) -> Mapping[str, Struct]:
-    """The base with what terms set; a rule that there is no more is passed over."""
+def _parameters(overrides: Mapping[str, Override], base: Mapping[str, Struct]) -> Mapping[str, Struct]:
+    """The base with what is set; a rule that there is no more is passed over."""
     changed = {
         code: msgspec.convert(
             msgspec.structs.asdict(base[code]) | override.parameters, type(base[code]), strict=True
         )
-        for code, override in terms.rules.items()
+        for code, override in overrides.items()
         if override.parameters and code in base
     }
     return {**base, **changed}
 
 
-def _severities(terms: Terms) -> Mapping[str, Severity]:
+def _severities(overrides: Mapping[str, Override]) -> Mapping[str, Severity]:
     return {
         code: Severity(override.severity)
-        for code, override in terms.rules.items()
+        for code, override in overrides.items()
         if override.severity is not None and code in RULES
     }
 

@@ -20,6 +20,7 @@ TABLES: Final = {
     "closing": "shipments",
     "goods": "shipment_things",
     "terms": "terms",
+    "park_rules": "park_rules",
     "aggregation": "containment_events",
     "containment": "containments",
     "document": "documents",

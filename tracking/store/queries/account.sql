@@ -28,6 +28,9 @@ group by device, recorded_at
 select 'terms', recorded_at, valid_from, jsonb_build_object('revision', revision, 'by', recorded_by)
 from terms where shipment_id = %(shipment_id)s and revision > 1
 union all
+select 'park_rules', r.recorded_at, r.valid_from, jsonb_build_object('revision', r.revision, 'by', r.recorded_by)
+from park_rules r join shipments s using (park_id) where s.shipment_id = %(shipment_id)s
+union all
 select 'area', r.recorded_at, r.valid_from,
        jsonb_build_object('area', a.code, 'revision', r.revision, 'by', r.recorded_by)
 from area_revisions r join areas a using (area_id) where a.code = any(%(areas)s)

@@ -10,6 +10,8 @@ select 'goods', entry from shipment_things where shipment_id = %(shipment_id)s
 union all
 select 'terms', entry from terms where shipment_id = %(shipment_id)s
 union all
+select 'park_rules', r.entry from park_rules r join shipments s using (park_id) where s.shipment_id = %(shipment_id)s
+union all
 select 'custody', finding_version from findings where shipment_id = %(shipment_id)s
 union all
 select 'decision', entry from decisions where shipment_id = %(shipment_id)s

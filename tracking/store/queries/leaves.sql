@@ -36,6 +36,10 @@ from shipment_things g join things t using (thing_id)
 -- name: terms
 select entry as key, shipment_id as shipment, revision, valid_from, body, recorded_at, recorded_by from terms
 
+-- name: park_rules
+select r.entry as key, p.code as park, r.revision, r.valid_from, r.body, r.recorded_at, r.recorded_by
+from park_rules r join parks p using (park_id)
+
 -- name: aggregation
 -- What was scanned or reported of one thing in another. A scan's stands under its batch's root, too.
 select e.event_id as key, c.uri as child, p.uri as parent, e.action, e.quantity, e.event_time, e.device_id as device,

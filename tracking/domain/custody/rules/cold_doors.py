@@ -92,8 +92,7 @@ def warmings(case: Case, limits: DoorLimits) -> Iterator[Warming]:
 def explained_by(case: Case, begins: datetime, opens: datetime) -> list[Evidence]:
     """The doors whose standing open explains an excursion: open when it began, and warming by its opening."""
     limits = DoorLimits()
-    terms = case.facts.terms_at(opens)
-    override = terms.terms.rules.get("door_open_warming") if terms is not None else None
+    override = case.facts.overrides_at(opens).get("door_open_warming")
     if override is not None and override.parameters:
         changed = msgspec.structs.asdict(limits) | override.parameters
         limits = msgspec.convert(changed, DoorLimits)
