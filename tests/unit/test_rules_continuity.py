@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from devices.observation import Action, Direction, Gate, Handover, Role, Scan, Seal, SealState
 from tests.support.yard import EPOCH, Truck, Yard, clock, over
 from tracking.domain.custody.case import open_case
-from tracking.domain.custody.continuity import Continuity, ContinuityReport, as_json, continuity
+from tracking.domain.custody.continuity import Continuity, ContinuityReport, as_json, continuity, measured
 from tracking.domain.custody.custodians import custodians
 from tracking.domain.custody.documents import SealRecord, Status
 from tracking.domain.custody.facts import AreaRevision, GateWatch
@@ -68,7 +69,8 @@ def hands_over(yard: Yard, giver: str, taker: str, at: str, *roles: Role, code: 
 
 def reported(yard: Yard, until: str = "23:00") -> ContinuityReport:
     facts = yard.facts()
-    return continuity(open_case(facts, clock(until)), judge(facts, clock(until)).findings)
+    case = open_case(facts, clock(until))
+    return measured(continuity(case, judge(facts, clock(until)).findings), case)
 
 
 def findings(yard: Yard, until: str = "23:00") -> list[Any]:
@@ -156,6 +158,27 @@ def test_the_report_is_ready_for_json(yard):
     told = as_json(reported(yard))
     assert told["verdict"] == "continuous"
     assert told["links"][0]["time"] == "2026-03-10T08:41:00Z"
+
+
+def test_it_is_how_a_shipment_stands_without_what_sensors_may_still_tell(yard):
+    journey(yard)
+    both_gates(yard)
+    told = judge(yard.facts(), clock("23:00")).state["continuity"]
+    assert (told["verdict"], told["gaps"], told["breaks"]) == ("continuous", [], [])
+    assert [(link["kind"], link["place"]) for link in told["links"]] == [
+        ("departure", "G-PVG-N1"),
+        ("arrival", "G-SIPE-N1"),
+    ]
+    assert not any("temperature_c" in link for link in told["links"])
+    assert "unobserved" not in told
+
+
+def test_after_a_shipment_s_closing_nothing_is_a_link(yard):
+    journey(yard)
+    both_gates(yard)
+    facts = msgspec.structs.replace(yard.facts(), closed_at=clock("10:00"))
+    told = judge(facts, clock("23:00")).state["continuity"]
+    assert [link["kind"] for link in told["links"]] == ["departure"]
 
 
 # ---- the rule

@@ -130,6 +130,7 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         findings = reading.findings(conn, shipment_id)
         changed = account.of(conn, shipment)
         stays = reading.what_is_in_what(conn, shipment_id)
+        custody = reading.custody_state(conn, shipment_id)
         areas = reading.areas(conn, at=ctx.now() + timedelta(seconds=1))
         primary = [carrier for carrier in carrying if carrier["role"] == "primary"]
         fixes = reading.positions(conn, primary, since=EARLIEST, until=LATEST, limit=MOST_POSITIONS)
@@ -144,6 +145,7 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         "judged_through": shipment["judged_through"],
         "milestones": [view.milestone(row, names) for row in milestones],
         "stays": stays,
+        "continuity": view.continuity(custody, names, words),
         "findings": [view.finding(row, words) for row in findings],
         "changes": [account.shown(one) for one in reversed(changed)],
         "positions": len(fixes),

@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from tracking.console.drawing import Projection
-from tracking.console.i18n import Words
+from tracking.console.i18n import WORDS, Words
 
 SHAPES: Final = {"critical": "▲", "major": "◆", "minor": "●", "info": "○", "undetermined": "?"}
 FIGURES: Final = (
@@ -18,6 +18,8 @@ FIGURES: Final = (
     "fixes", "lon", "lat", "depth_m", "gap_s", "after_s", "seal", "certain",
 )  # fmt: skip
 """What of a piece of evidence is worth a line on a page, in no particular order."""
+
+CONTINUITY_MARKS: Final = {"continuous": "fine", "gap": "minor", "broken": "critical"}
 
 BAD_MILESTONES: Final = {"strayed", "silent", "seal_cut", "seal_tampered"}
 
@@ -72,6 +74,51 @@ def note(detail: Mapping[str, Any]) -> str:
     if plate := detail.get("plate"):
         parts.append(str(plate))
     return " · ".join(parts)
+
+
+def continuity(
+    custody: Mapping[str, Any] | None, names: Mapping[str, str], words: Words
+) -> dict[str, Any] | None:
+    """The headline, with every point of the chain and every gap; None: it isn't judged yet."""
+    told = custody["state"].get("continuity") if custody is not None else None
+    if told is None:
+        return None
+    return {
+        "verdict": told["verdict"],
+        "is_complete": told["is_complete"],
+        "mark": CONTINUITY_MARKS[told["verdict"]],
+        "links": [_link(link, names, words) for link in told["links"]],
+        "interruptions": [_interruption(one, words) for one in (*told["breaks"], *told["gaps"])],
+    }
+
+
+def _link(link: Mapping[str, Any], names: Mapping[str, str], words: Words) -> dict[str, Any]:
+    place = link["place"]
+    told = [
+        ("figure_seal", ", ".join(link["seals"]) or None),
+        ("count", None if link["count"] is None else f"{link['count']:g} {link['uom'] or ''}".strip()),
+        ("weight_kg", None if link["weight_kg"] is None else f"{link['weight_kg']:,.0f}"),
+    ]
+    return {
+        "time": datetime.fromisoformat(link["time"]),
+        "kind": link["kind"],
+        "witness": link["witness"],
+        "place": names.get(place, place) if place else None,
+        "hands": [party for party in (link["giver"], link["taker"]) if party],
+        "figures": [(words[name], value) for name, value in told if value is not None],
+    }
+
+
+def _interruption(one: Mapping[str, Any], words: Words) -> dict[str, Any]:
+    why = one["why"]
+    ends = one["ends"]
+    return {
+        "why": words[f"gap_{why}"] if f"gap_{why}" in WORDS else words[f"rule_{why}"],
+        "cause": one["cause"],
+        "is_certain": one["is_certain"],
+        "begins": datetime.fromisoformat(one["begins"]),
+        "ends": None if ends is None else datetime.fromisoformat(ends),
+    }
 
 
 def mark_of(row: Mapping[str, Any]) -> str:

@@ -3,6 +3,9 @@
 ``continuous``: every passage from place to place and hand to hand has its witness. ``gap``: some have none,
 or nothing was heard for longer than the terms allow; each gap is listed. ``broken``: a rule found that the
 goods may be others, or elsewhere. A report is of a moment; a shipment under way is continuous so far.
+
+``continuity`` tells what is kept with a judging. What sensors measured may be told late without anybody being
+judged again, so ``measured`` adds it when the report is read.
 """
 
 from __future__ import annotations
@@ -72,8 +75,8 @@ class Link(Struct, frozen=True):
         count: how many were counted.
         uom: of what.
         weight_kg: what the weighbridge said.
-        temperature_c: of the sensor nearest to the goods.
         evidence: what tells of it.
+        temperature_c: of the sensor nearest to the goods, where it is asked for.
     """
 
     time: datetime
@@ -86,8 +89,8 @@ class Link(Struct, frozen=True):
     count: float | None
     uom: str | None
     weight_kg: float | None
-    temperature_c: float | None
     evidence: tuple[Evidence, ...]
+    temperature_c: float | None = None
 
 
 class Interruption(Struct, frozen=True):
@@ -117,7 +120,8 @@ class ContinuityReport(Struct, frozen=True):
         links: the chain, in order of time.
         gaps: in order of time.
         breaks: in order of time.
-        unobserved: from when on only others told of the goods: "not observed by this platform".
+        unobserved: from when on only others told of the goods: "not observed by this platform"; where it is
+            asked for.
     """
 
     verdict: Continuity
@@ -125,7 +129,7 @@ class ContinuityReport(Struct, frozen=True):
     links: tuple[Link, ...]
     gaps: tuple[Interruption, ...]
     breaks: tuple[Interruption, ...]
-    unobserved: datetime | None
+    unobserved: datetime | None = None
 
 
 def continuity(case: Case, findings: Sequence[Finding]) -> ContinuityReport:
@@ -135,7 +139,7 @@ def continuity(case: Case, findings: Sequence[Finding]) -> ContinuityReport:
         case: the shipment as of the watermark.
         findings: of the same judging.
     """
-    points = crossings(case)
+    points = [point for point in crossings(case) if _is_held(case, point.time)]
     found = sorted(
         {*_gaps(case, points), *_found(findings, INTERRUPTS)},
         key=lambda gap: (gap.begins, gap.why, gap.cause),
@@ -148,8 +152,22 @@ def continuity(case: Case, findings: Sequence[Finding]) -> ContinuityReport:
         links=tuple(sorted(_links(case, points), key=lambda link: (link.time, link.kind))),
         gaps=tuple(found),
         breaks=breaks,
-        unobserved=_unobserved(case),
     )
+
+
+def measured(report: ContinuityReport, case: Case) -> ContinuityReport:
+    """The report with what the devices' own values add: temperatures, and from when on none was there."""
+    probes = series(case.facts, "temperature_c")
+    links = tuple(
+        msgspec.structs.replace(link, temperature_c=_temperature(case, probes, link.time))
+        for link in report.links
+    )
+    return msgspec.structs.replace(report, links=links, unobserved=_unobserved(case))
+
+
+def _is_held(case: Case, moment: datetime) -> bool:
+    """Whether the shipment was under custody still."""
+    return case.facts.closed_at is None or moment < case.facts.closed_at
 
 
 def _gaps(case: Case, points: Sequence[Crossing]) -> Iterator[Interruption]:
@@ -170,13 +188,13 @@ def _found(
 
 def _links(case: Case, points: Sequence[Crossing]) -> Iterator[Link]:
     held = custodians(case)
-    probes = series(case.facts, "temperature_c")
     for crossing in points:
-        yield _crossed(case, crossing, held, probes)
+        yield _crossed(case, crossing, held)
     for handing in case.handovers:
-        yield _handed(case, handing, probes)
+        if _is_held(case, handing.begins):
+            yield _handed(case, handing)
     for document in case.facts.documents:
-        if isinstance(document.body, SealRecord):
+        if isinstance(document.body, SealRecord) and _is_held(case, document.time):
             party = custodian_at(held, document.time)
             yield Link(
                 time=document.time,
@@ -189,12 +207,11 @@ def _links(case: Case, points: Sequence[Crossing]) -> Iterator[Link]:
                 count=None,
                 uom=None,
                 weight_kg=None,
-                temperature_c=_temperature(case, probes, document.time),
                 evidence=(cite_document(document),),
             )
 
 
-def _crossed(case: Case, crossing: Crossing, held: tuple[Keeping, ...], probes: Sequence[Series]) -> Link:
+def _crossed(case: Case, crossing: Crossing, held: tuple[Keeping, ...]) -> Link:
     gate = crossing.gate.fact if crossing.gate is not None else None
     assert gate is None or isinstance(gate, Gate)
     time = crossing.gate.time if crossing.gate is not None else crossing.time
@@ -210,12 +227,11 @@ def _crossed(case: Case, crossing: Crossing, held: tuple[Keeping, ...], probes: 
         count=len(gate.containers) if gate is not None and gate.containers else None,
         uom="containers" if gate is not None and gate.containers else None,
         weight_kg=gate.weight_kg or None if gate is not None else None,
-        temperature_c=_temperature(case, probes, time),
         evidence=crossing.cited,
     )
 
 
-def _handed(case: Case, handing: Handing, probes: Sequence[Series]) -> Link:
+def _handed(case: Case, handing: Handing) -> Link:
     word = handover_of(handing.words[-1])
     time = handing.words[-1].time
     counted = [report.fact for report in handing.met if isinstance(report.fact, Scan)]
@@ -231,7 +247,6 @@ def _handed(case: Case, handing: Handing, probes: Sequence[Series]) -> Link:
         count=counted[-1].quantity if counted else None,
         uom=counted[-1].uom if counted else None,
         weight_kg=None,
-        temperature_c=_temperature(case, probes, time),
         evidence=tuple(cite_report(report) for report in (*handing.words, *handing.met)),
     )
 
@@ -264,6 +279,11 @@ def _unobserved(case: Case) -> datetime | None:
 
 
 def as_json(report: ContinuityReport) -> dict[str, Any]:
-    """The report for a state, a certificate or a page; moments as texts."""
-    found: dict[str, Any] = msgspec.to_builtins(report)
+    """The report for a state, a certificate or a page; moments as texts, without what isn't told."""
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(report))
+    for link in found["links"]:
+        if link["temperature_c"] is None:
+            del link["temperature_c"]
+    if found["unobserved"] is None:
+        del found["unobserved"]
     return found

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from tracking.domain.custody.case import Case, open_case
+from tracking.domain.custody.continuity import as_json, continuity
 from tracking.domain.custody.facts import Facts
 from tracking.domain.custody.intervals import earlier
 from tracking.domain.custody.legs import Legs
@@ -38,7 +39,7 @@ class Judgement(Struct, frozen=True):
 
     Attributes:
         findings: in order of opening, rule and cause.
-        state: legs, places and doubts, ready for JSON.
+        state: legs, places, continuity and doubts, ready for JSON.
         next_due: when the passing of time alone may change the findings; None if it can't.
         rules_version: of the rules that judged.
     """
@@ -75,7 +76,9 @@ def judge(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFA
     due = None
     if facts.closed_at is None:
         due = min((moment for moment in [_next_due(facts, case, held), *endings] if moment), default=None)
-    return Judgement(tuple(findings.values()), _state(case.legs, verdicts), due, RULES_VERSION)
+    found = tuple(findings.values())
+    state = _state(case.legs, verdicts) | {"continuity": as_json(continuity(case, found))}
+    return Judgement(found, state, due, RULES_VERSION)
 
 
 def _endings(facts: Facts, until: datetime) -> list[datetime]:
