@@ -16,7 +16,7 @@ from tracking.domain.custody.case import open_case
 from tracking.domain.custody.coverage import coverage
 from tracking.domain.custody.facts import AreaRevision, MissingNumbers, Silence
 from tracking.domain.custody.judge import judge
-from tracking.domain.custody.shares import Coverage, ShipmentCoverage, Total, as_json, total
+from tracking.domain.custody.shares import Coverage, ShipmentCoverage, Total, as_json, total, within
 
 ROAD = "91320594MA1WDEM02P"
 ALWAYS = [(EPOCH, None)]
@@ -294,3 +294,14 @@ def _adds_up(found: Coverage) -> None:
         edges = [edge for m in part.missing for edge in (m.begins, m.ends)]
         assert edges == sorted(edges)
         assert all(m.why and m.begins < m.ends for m in part.missing)
+
+
+@given(st.lists(st.integers(0, 24 * 60), min_size=2, max_size=2, unique=True))
+def test_what_falls_into_parts_of_the_time_adds_up(cuts: list[int]) -> None:
+    yard = Yard()
+    journey(yard).paused(since="09:30", until="10:30")
+    whole = covered(yard, signed=[(clock("08:20"), clock("11:10"))]).whole
+    since, until = (clock("00:00") + timedelta(minutes=cut) for cut in sorted(cuts))
+    beginning, end = clock("00:00") - timedelta(days=1), clock("00:00") + timedelta(days=2)
+    parts = [within(whole, beginning, since), within(whole, since, until), within(whole, until, end)]
+    assert sum(parts, Total()) == within(whole, beginning, end) == total([whole])

@@ -17,6 +17,7 @@ from tracking.api.live import Hub
 from tracking.api.routers import (
     alerts,
     certificates,
+    coverage,
     decisions,
     devices,
     documents,
@@ -99,6 +100,7 @@ def create_app(
         terms,
         decisions,
         certificates,
+        coverage,
         rehearsals,
         things,
         alerts,

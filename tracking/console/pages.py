@@ -21,8 +21,9 @@ from tracking.api.traces import MOST_POSITIONS
 from tracking.console import certificate, view
 from tracking.console.drawing import draw
 from tracking.console.i18n import Language, Words, choose
-from tracking.exchange import account
+from tracking.exchange import account, coverage
 from tracking.exchange import certificate as exchange
+from tracking.judge.decoding import Undecodable
 from tracking.store import reading
 
 HERE: Final = Path(__file__).parent
@@ -130,10 +131,10 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         findings = reading.findings(conn, shipment_id)
         changed = account.of(conn, shipment)
         stays = reading.what_is_in_what(conn, shipment_id)
-        custody = reading.custody_state(conn, shipment_id)
         areas = reading.areas(conn, at=ctx.now() + timedelta(seconds=1))
         primary = [carrier for carrier in carrying if carrier["role"] == "primary"]
         fixes = reading.positions(conn, primary, since=EARLIEST, until=LATEST, limit=MOST_POSITIONS)
+    covered = _covered(ctx, number) if shipment["judged_through"] else {}
     language = _language(request)
     words = Words(language)
     focus = view.areas_named(terms["body"] if terms else {})
@@ -145,7 +146,8 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         "judged_through": shipment["judged_through"],
         "milestones": [view.milestone(row, names) for row in milestones],
         "stays": stays,
-        "continuity": view.continuity(custody, names, words),
+        "continuity": view.continuity(covered.get("continuity"), names, words),
+        "coverage": view.coverage(covered, words),
         "findings": [view.finding(row, words) for row in findings],
         "changes": [account.shown(one) for one in reversed(changed)],
         "positions": len(fixes),
@@ -154,6 +156,16 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         "labelled": focus,
         "marks": view.marks(findings, fixes, drawing.projection, words),
     }
+
+
+def _covered(ctx: Context, number: str) -> dict[str, Any]:
+    """Chain and coverage as of now; a page without them where recorded bytes can't be read."""
+    try:
+        with ctx.pool.connection() as conn, coverage.snapshot(conn):
+            found = coverage.shipment(conn, number)
+    except Undecodable:
+        return {}
+    return {} if found is None else coverage.told(found)
 
 
 @router.get("/login", name="login")

@@ -77,10 +77,9 @@ def note(detail: Mapping[str, Any]) -> str:
 
 
 def continuity(
-    custody: Mapping[str, Any] | None, names: Mapping[str, str], words: Words
+    told: Mapping[str, Any] | None, names: Mapping[str, str], words: Words
 ) -> dict[str, Any] | None:
     """The headline, with every point of the chain and every gap; None: it isn't judged yet."""
-    told = custody["state"].get("continuity") if custody is not None else None
     if told is None:
         return None
     return {
@@ -97,6 +96,7 @@ def _link(link: Mapping[str, Any], names: Mapping[str, str], words: Words) -> di
     told = [
         ("figure_seal", ", ".join(link["seals"]) or None),
         ("count", None if link["count"] is None else f"{link['count']:g} {link['uom'] or ''}".strip()),
+        ("temperature_c", f"{link['temperature_c']:.1f}" if "temperature_c" in link else None),
         ("weight_kg", None if link["weight_kg"] is None else f"{link['weight_kg']:,.0f}"),
     ]
     return {
@@ -119,6 +119,48 @@ def _interruption(one: Mapping[str, Any], words: Words) -> dict[str, Any]:
         "begins": datetime.fromisoformat(one["begins"]),
         "ends": None if ends is None else datetime.fromisoformat(ends),
     }
+
+
+def coverage(told: Mapping[str, Any], words: Words) -> dict[str, Any] | None:
+    """The three numbers with what is missing; None: no leg has begun, or it isn't judged yet."""
+    whole = told.get("whole")
+    if not whole:
+        return None
+    return {
+        "custody_h": whole["custody_s"] / 3600,
+        "numbers": [_number(name, whole[name], words) for name in ("measured", "controlled", "verifiable")],
+        "legs": [
+            {
+                "number": leg["index"] + 1,
+                "name": leg["corridor"] or ", ".join(leg["zones"]),
+                "shares": [_percent(leg[name]["share"]) for name in ("measured", "controlled", "verifiable")],
+            }
+            for leg in told["legs"]
+        ],
+    }
+
+
+def _number(name: str, part: Mapping[str, Any], words: Words) -> dict[str, Any]:
+    missing = [
+        {
+            "begins": datetime.fromisoformat(one["begins"]),
+            "ends": datetime.fromisoformat(one["ends"]),
+            "why": ", ".join(_reason(why, words) for why in one["why"]),
+        }
+        for one in part["missing"]
+    ]
+    return {"name": name, "share": part["share"], "percent": _percent(part["share"]), "missing": missing}
+
+
+def _percent(share: float | None) -> str:
+    """Rounded down: 100 % means all of it."""
+    return "–" if share is None else f"{int(share * 1000) / 10:.1f} %"
+
+
+def _reason(why: str, words: Words) -> str:
+    if why.startswith("undetermined "):
+        return f"{words['rule_' + why.split()[1]]} ({words['severity_undetermined']})"
+    return words[f"missing_{why}"] if f"missing_{why}" in WORDS else words[f"rule_{why}"]
 
 
 def mark_of(row: Mapping[str, Any]) -> str:

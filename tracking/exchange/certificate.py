@@ -24,6 +24,7 @@ from tracking.domain.ledger.canonical import canonical
 from tracking.domain.ledger.certificate import FORMAT, LEDGER, SUMMED, Certificate, Head, Proven, Raw
 from tracking.domain.ledger.checkpoint import Checkpoint, Signer
 from tracking.domain.ledger.merkle import root_of_hashes
+from tracking.exchange import coverage
 from tracking.store import certificate as store
 from tracking.store import log, reading
 from tracking.store.database import Connection
@@ -88,9 +89,16 @@ def _make(conn: Connection, number: str, now: datetime) -> Certificate:
         rows=rows.proven,
         events=events,
         findings=[{name: row[name] for name in SUMMED} for row in findings],
-        custody=_plain(custody or {}),
+        custody=_plain(dict(custody or {}) | {"coverage": _coverage(conn, number)}),
         completeness={"devices": _plain(store.completeness(conn, carrying))},
     )
+
+
+def _coverage(conn: Connection, number: str) -> dict[str, Any]:
+    covered = coverage.shipment(conn, number)
+    if covered is None:
+        raise Unknown(number)
+    return coverage.told(covered)
 
 
 def _last(ledger: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

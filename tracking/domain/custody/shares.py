@@ -159,3 +159,16 @@ def _missing(begins: datetime, ends: datetime, reasons: Sequence[Reason]) -> Ite
         last = Missing(time, following, held)
     if last is not None and last.why:
         yield last
+
+
+def within(found: Coverage, since: datetime, until: datetime) -> Total:
+    """What of a coverage fell into [since, until)."""
+    begins, ends = max(found.begins, since), min(found.ends, until)
+    if begins >= ends:
+        return Total()
+
+    def held(one: Part) -> timedelta:
+        lost = (min(m.ends, ends) - max(m.begins, begins) for m in one.missing)
+        return ends - begins - sum((time for time in lost if time > NOTHING), NOTHING)
+
+    return Total(ends - begins, held(found.measured), held(found.controlled), held(found.verifiable))
