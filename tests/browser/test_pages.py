@@ -121,6 +121,18 @@ def set_stage(conn: Connection) -> None:
     )  # fmt: skip
     record_drive(conn, device)
     add_finding(conn)
+    judged(conn)
+
+
+def judged(conn: Connection) -> None:
+    conn.execute(
+        "insert into source_positions (source, partition, through_at) values ('test', 0, %s)", (NOW,)
+    )
+    conn.execute(
+        "insert into custody_states (shipment_id, state, judged_through, rules_version, recorded_at)"
+        " select shipment_id, '{}', %s, 1, %s from shipments",
+        (NOW, NOW),
+    )
 
 
 def record_drive(conn: Connection, device: int) -> None:
@@ -143,6 +155,11 @@ def record_drive(conn: Connection, device: int) -> None:
             (NOW, len(rows), root),
         )
         insert_observations(cursor, rows, batch_id=1, recorded_at=NOW)
+    conn.execute(
+        "insert into milestones (device_id, time, kind, area, detail, at_time, at_run, at_seq, fold_version,"
+        " recorded_at) values (%s, %s, 'returned', 'C-PVG-SIPE', '{}', %s, 1, 0, 1, %s)",
+        (device, BEGIN, BEGIN, NOW),
+    )
     strayed = BEGIN + timedelta(seconds=30 * 60)
     conn.execute(
         "insert into milestones (device_id, time, kind, area, detail, at_time, at_run, at_seq, fold_version,"
@@ -203,6 +220,9 @@ def test_a_shipment_shows_trace_milestones_and_why(page: Page) -> None:
     finding.locator("summary").click()
     expect(finding).to_contain_text("SIP/TRK-1 run 1 seq 66")
     expect(finding).to_contain_text("3,321.4")
+    expect(page.locator(".head")).to_contain_text("Chain of custody")
+    expect(page.locator(".coverage .share")).to_have_count(3)
+    expect(page.locator(".coverage")).to_contain_text("measured")
     path = page.locator("#trace").get_attribute("d") or ""
     assert path.count("L") > 3
     expect(page.locator("#map .event")).to_have_count(1)
@@ -248,6 +268,9 @@ def test_chinese_is_whole(page: Page) -> None:
     page.goto("/shipments/SIP-1?lang=zh")
     expect(page.locator("article.finding")).to_contain_text("偏离指定路线")
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(page.locator(".coverage")).to_contain_text("可测")
+    expect(page.locator(".coverage")).to_contain_text("可控")
+    expect(page.locator(".coverage")).to_contain_text("可验")
     page.goto("/")
     expect(page.get_by_role("heading", name="监管货物")).to_be_visible()
 
