@@ -28,13 +28,14 @@ from typing import Final, Literal, Self
 import msgspec
 
 from devices.client.commands import CommandHandler, Commands
-from devices.client.facts import milliseconds, tail
+from devices.client.facts import Tail, milliseconds, signed_tail, tail
 from devices.client.link import Broker, Link, Will
 from devices.client.loop import Loop
 from devices.client.outbox import Outbox, Refused
 from devices.client.sending import Counts, Sending
 from devices.messages import Presence, decode_receipt, encode
-from devices.observation import Fact
+from devices.observation import Fact, Handover
+from devices.signing import Sign
 from devices.topics import commands_topic, events_topic, presence_topic, receipts_topic
 
 MAX_EVENT_BYTES: Final = 256 * 1024
@@ -64,6 +65,8 @@ class Device:
             result's detail, what it raises makes the result ``ok: false``. A command whose answer was not
             stored yet is handed out again after a crash.
         firmware: told with the presence.
+        sign: signs a text with the device's registered key (Ed25519); handovers that carry no signature are
+            signed with it.
         loop: a network thread to share with other devices; None: one of its own.
         connect: False: stay offline until `connect`.
 
@@ -87,13 +90,14 @@ class Device:
         clock: Callable[[], float] = time.time,
         on_command: CommandHandler | None = None,
         firmware: str | None = None,
+        sign: Sign | None = None,
         loop: Loop | None = None,
         connect: bool = True,
     ) -> None:
         self.name = name
         self.counts = Counts()
         self._outbox = Outbox(outbox, name, capacity=capacity, keep=keep, synchronous=synchronous)
-        self._clock, self._firmware = clock, firmware
+        self._clock, self._firmware, self._sign = clock, firmware, sign
         self._presence = presence_topic(name)
         self._receipts, self._commands_topic = receipts_topic(name), commands_topic(name)
         self._loop, self._owns_loop = (Loop(), True) if loop is None else (loop, False)
@@ -156,14 +160,21 @@ class Device:
         """Record several facts with their times, all or none, with one write to the disk. See `report`."""
         if self._error is not None:
             raise DeviceBroken(f"{self.name}: {self._error}") from self._error
-        tails = [(milliseconds(when), tail(fact)) for when, fact in facts]
-        longest = max((len(text) for _, text in tails), default=0)
+        tails = [
+            (time_ms, self._tail(fact, time_ms)) for when, fact in facts for time_ms in [milliseconds(when)]
+        ]
+        longest = max((len(text) for _, text in tails if isinstance(text, bytes)), default=0)
         if longest > MAX_EVENT_BYTES:
             raise ValueError(f"an event of {longest} bytes; at most {MAX_EVENT_BYTES}")
         numbers = self._outbox.append(tails, wait_s=wait_s)
         self.counts.reported += len(numbers)
         self._link.wake()
         return numbers
+
+    def _tail(self, fact: Fact, time_ms: int) -> Tail:
+        if self._sign is not None and isinstance(fact, Handover) and fact.signature is None:
+            return signed_tail(fact, self._sign, self.name, time_ms)
+        return tail(fact)
 
     def connect(self) -> None:
         """Go online, and stay so until `disconnect`."""

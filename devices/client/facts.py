@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
-from devices.observation import Fact, micros
+from devices.observation import Fact, Handover, micros, moment
+from devices.signing import Sign, signed
+
+Tail: TypeAlias = bytes | Callable[[int, int], bytes]
+"""An event's JSON after its time, or what makes it of run and number: a signature is over these, too."""
 
 
 class Invalid(ValueError):
@@ -29,6 +34,25 @@ def tail(fact: Fact) -> bytes:
     except msgspec.ValidationError as error:
         raise Invalid(f"{said.get('type')}: {error}") from error
     return msgspec.json.encode(said)[1:]
+
+
+def signed_tail(fact: Handover, sign: Sign, device: str, time_ms: int) -> Tail:
+    """The same of a handover that is signed as soon as it has its number.
+
+    Raises:
+        Invalid: as ``tail`` does.
+    """
+    tail(fact)
+
+    def made(run: int, seq: int) -> bytes:
+        return tail(signed(fact, sign, device=device, run=run, seq=seq, time=moment(time_ms * 1000)))
+
+    return made
+
+
+def written(text: Tail, run: int, seq: int) -> bytes:
+    """A tail's bytes."""
+    return text if isinstance(text, bytes) else text(run, seq)
 
 
 def milliseconds(time: datetime | int) -> int:

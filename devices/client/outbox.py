@@ -26,6 +26,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
+from devices.client.facts import Tail, written
 from devices.messages import Refusal
 
 FORMAT: Final = "1"
@@ -147,12 +148,12 @@ class Outbox:
         """How many events wait for their receipt."""
         return self._waiting
 
-    def append(self, tails: Sequence[tuple[int, bytes]], *, wait_s: float = 0.0) -> range:
+    def append(self, tails: Sequence[tuple[int, Tail]], *, wait_s: float = 0.0) -> range:
         """Store events and give them their numbers, all of them or none.
 
         Args:
             tails: for each event its time (milliseconds since the epoch) and its JSON after the time, from
-                the first field's name to the closing brace: ``"type":"position",…}``.
+                the first field's name to the closing brace: ``"type":"position",…}``; or what makes it.
             wait_s: how long to wait for room before giving up.
 
         Returns:
@@ -270,10 +271,10 @@ class Outbox:
     def _fits(self, tails: Sequence[object]) -> bool:
         return self._waiting + len(tails) <= self.capacity
 
-    def _insert(self, tails: Sequence[tuple[int, bytes]]) -> range:
+    def _insert(self, tails: Sequence[tuple[int, Tail]]) -> range:
         numbers = range(self._last_seq + 1, self._last_seq + 1 + len(tails))
         rows = [
-            (seq, b'{"run":%d,"seq":%d,"time":%d,%b' % (self.run, seq, time_ms, tail))
+            (seq, b'{"run":%d,"seq":%d,"time":%d,%b' % (self.run, seq, time_ms, written(tail, self.run, seq)))
             for seq, (time_ms, tail) in zip(numbers, tails, strict=True)
         ]
         self._db.executemany("insert into events (seq, body) values (?, ?)", rows)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracking.domain.ledger.canonical import canonical, number
+from devices.canonical import canonical, number
 
 # RFC 8785, appendix B: the double's bits, and how it is written.
 NUMBERS = {

@@ -18,9 +18,9 @@ from typing import Any
 import msgspec
 from psycopg import IsolationLevel
 
+from devices.canonical import canonical
 from tracking.domain.ledger import certificate as documents
 from tracking.domain.ledger import proof
-from tracking.domain.ledger.canonical import canonical
 from tracking.domain.ledger.certificate import FORMAT, LEDGER, SUMMED, Certificate, Head, Proven, Raw
 from tracking.domain.ledger.checkpoint import Checkpoint, Signer
 from tracking.domain.ledger.merkle import root_of_hashes

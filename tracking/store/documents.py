@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from devices.canonical import canonical
 from devices.identifiers import Thing
 from tracking.domain.custody.documents import Body, fields
-from tracking.domain.ledger.canonical import canonical
 from tracking.store import carrying as carrying_
 from tracking.store import things as things_
 from tracking.store.arrays import int4s, int8s, moments

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from psycopg.rows import dict_row
 
+from devices.canonical import canonical
 from tracking.domain.ledger import merkle
-from tracking.domain.ledger.canonical import canonical
 from tracking.domain.ledger.checkpoint import Checkpoint
 from tracking.domain.ledger.merkle import Node
 from tracking.domain.ledger.proof import split

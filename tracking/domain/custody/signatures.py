@@ -1,14 +1,8 @@
 """Signed handovers: whether the words are the device's own.
 
-Signed is the canonical JSON of the handover without its signature, together with what names the event, so
-that a signature is good for this one event alone:
+`devices.signing` says what is signed.
 
-    {"device":"SIP/HH-7","from_party":"…","role":"giver","run":7,"seq":41,"thing":"…",
-     "time":"2026-03-10T00:41:00.000000Z","to_party":"…","type":"handover"}
-
-Fields that the handover doesn't have are left out. The signature is Ed25519 in base64.
-
-Source: RFC 8785 (canonical JSON), RFC 8032 (Ed25519).
+Source: RFC 8032 (Ed25519).
 """
 
 from __future__ import annotations
@@ -17,13 +11,12 @@ from base64 import b64decode
 from collections.abc import Mapping
 from enum import StrEnum
 
-import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from devices.observation import Handover
+from devices.signing import handover_text
 from tracking.domain.custody.told import Report
-from tracking.domain.ledger.canonical import canonical
 
 
 class Signed(StrEnum):
@@ -39,10 +32,7 @@ class Signed(StrEnum):
 def signed_text(report: Report) -> bytes:
     """What the device of a handover signs."""
     assert isinstance(report.fact, Handover)
-    said = {name: value for name, value in msgspec.to_builtins(report.fact).items() if value is not None}
-    said.pop("signature", None)
-    event = {"device": report.device, "run": report.run, "seq": report.seq, "time": report.time}
-    return canonical(said | event)
+    return handover_text(report.fact, device=report.device, run=report.run, seq=report.seq, time=report.time)
 
 
 def check(report: Report, keys: Mapping[str, tuple[bytes, ...]]) -> Signed:

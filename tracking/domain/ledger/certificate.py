@@ -22,8 +22,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
 
+from devices.canonical import canonical
 from tracking.domain.ledger import merkle, proof
-from tracking.domain.ledger.canonical import canonical
 
 FORMAT: Final = "bondwatch certificate 1"
 CHECKPOINT_FORMAT: Final = "bondwatch checkpoint 1"

@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Struct
 
-from tracking.domain.ledger.canonical import canonical
+from devices.canonical import canonical
 
 FORMAT: Final = "bondwatch checkpoint 1"
 
