@@ -54,6 +54,7 @@ fault: $(DEV) ## kill processes at random, count what was lost (ARGS="--source m
 
 noise: $(DEV) ## GPS noise near borders: false zone alerts, exits missed (ARGS="--hours 1000 --json")
 	@$(BIN)/python -m tests.noise $(ARGS)
+
 scenario: $(DEV) ## play the stories of simulators/scripts, compare every finding (ARGS="s5 --json")
 	@$(BIN)/python -m tests.scenario $(ARGS)
 

@@ -50,6 +50,20 @@ class Device(Item, frozen=True):
     heartbeat_s: Positive | None = None
 
 
+class Series(Struct, frozen=True, forbid_unknown_fields=True):
+    """Things that are numbered.
+
+    Attributes:
+        codes: ``{n}`` in it counts, in six digits.
+        count: how many.
+        first: the first number.
+    """
+
+    codes: str
+    count: Annotated[int, Meta(ge=1)]
+    first: int = 1
+
+
 class Shipment(Item, frozen=True):
     """A shipment.
 
@@ -59,6 +73,7 @@ class Shipment(Item, frozen=True):
         things: what it consists of.
         begins: from when it consists of them, and its terms hold.
         reference: declaration or bill.
+        series: more things of it.
         terms: as the API takes them; ``not_before`` and ``deadline`` of legs may be moments of the script.
     """
 
@@ -68,6 +83,7 @@ class Shipment(Item, frozen=True):
     begins: Clock
     terms: Mapping[str, Any]
     reference: str = ""
+    series: tuple[Series, ...] = ()
 
 
 class Revision(Item, frozen=True):

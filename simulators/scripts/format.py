@@ -16,7 +16,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from simulators.scripts.actors import Clock, Device, Document, Item, Revision, Shipment
+from devices.observation import Code
+from simulators.scripts.actors import Clock, Device, Document, Item, Revision, Series, Shipment
 from simulators.scripts.tellings import Drive, Event, Fixes, Halt, Offline, Reading, Scans, Stay
 
 
@@ -62,11 +63,13 @@ class Look(Item, frozen=True):
     Attributes:
         at: when.
         expect: the findings.
+        gates: the newest decision of each gate: ``open``, ``hold`` or ``inspect``.
         continuity: verdict of each shipment's chain, by its number, where the script speaks of it.
     """
 
     at: Clock
     expect: tuple[Expect, ...] = ()
+    gates: Mapping[Code, str] = {}
     continuity: Mapping[str, str] = {}
 
 
@@ -113,8 +116,8 @@ class Script(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 PARTS: tuple[type[Any], ...] = (
-    Script, Device, Shipment, Revision, Document, Drive, Halt, Stay, Fixes, Reading, Event, Scans, Offline,
-    Look, Expect,
+    Script, Device, Shipment, Series, Revision, Document, Drive, Halt, Stay, Fixes, Reading, Event, Scans,
+    Offline, Look, Expect,
 )  # fmt: skip
 """Every table of the format, for the documentation."""
 

@@ -86,6 +86,7 @@ class Fixes(Item, frozen=True):
         every_s: interval, seconds.
         place: WGS-84 degrees.
         offsets_m: [east, north, accuracy] of each.
+        speed_mps: that it claims; empty: it says nothing of it.
     """
 
     device: Name
@@ -93,6 +94,7 @@ class Fixes(Item, frozen=True):
     every_s: Positive
     place: LonLat
     offsets_m: tuple[tuple[float, float, float], ...]
+    speed_mps: Annotated[float, Meta(ge=0)] | None = None
 
 
 class Reading(Item, frozen=True):

@@ -102,6 +102,16 @@ class Timeline:
         ]
         return {**told, "legs": legs}
 
+    @staticmethod
+    def things(shipment: Shipment) -> list[str]:
+        """What a shipment consists of."""
+        numbered = [
+            series.codes.replace("{n}", f"{series.first + place:06d}")
+            for series in shipment.series
+            for place in range(series.count)
+        ]
+        return [*shipment.things, *numbered]
+
     def said(self) -> list[Said]:
         """Every event, in the order in which they are sent; a repeated one stands there again.
 
@@ -199,6 +209,7 @@ class Timeline:
                     "lon": round(seen.lon, 7),
                     "lat": round(seen.lat, 7),
                     "accuracy_m": accuracy,
+                    **({} if fixes.speed_mps is None else {"speed_mps": fixes.speed_mps}),
                 },
             )
 

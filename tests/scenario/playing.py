@@ -5,6 +5,7 @@ look what stands is compared with what should.
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,12 +21,15 @@ from simulators.scripts.timeline import Said, Timeline
 from tests.fault.api import Api
 from tests.fault.stack import Stack
 from tests.fault.waiting import until
+from tests.scenario.chains import chain_of
 from tests.scenario.comparing import Compared, compare
 from tests.scenario.voices import RUN, Voices
 from tracking.store import positions, work
 from tracking.store.database import connect
 
 STEP = timedelta(minutes=10)
+AT_ONCE = frozenset({"gate", "seal", "handover"})
+NEAR_US = 500_000
 LONG_BEFORE = "2020-01-01T00:00:00Z"
 SETTLED_S = 120.0
 
@@ -125,7 +129,11 @@ class Stage:
                 place,
                 partial(self._ask, "PUT", path, body),
             )
-        for at, events in _steps(said):
+        breaks = sorted(
+            [timeline.moment(look.at) for look in looks]
+            + [timeline.moment(one.told_at or one.at) for one in timeline.documents]
+        )
+        for at, events in _steps(said, breaks):
             place += 1
             yield Act(at, 2, place, partial(self._publish, events))
         for look in looks:
@@ -164,7 +172,7 @@ class Stage:
             "number": self._number(timeline, shipment.number),
             "park": shipment.park,
             "reference": shipment.reference,
-            "things": list(shipment.things),
+            "things": timeline.things(shipment),
             "from": timeline.moment(shipment.begins).isoformat(),
             "terms": timeline.terms(shipment.terms),
         }
@@ -191,7 +199,8 @@ class Stage:
             path = f"/v1/devices/{name}/documents"
             if document.observed_at is not None:
                 at = timeline.moment(document.observed_at)
-                seq = next(one.number for one in events if one.device == name and one.time == at)
+                said_then = [one for one in events if (one.device, one.time) == (name, at)]
+                seq = next(one.number for one in said_then if one.fact["type"] != "status")
                 said["body"] |= {"run": RUN, "seq": seq}
         elif about:
             path, about = f"/v1/shipments/{quote(about[0])}/documents", about[1:]
@@ -221,7 +230,27 @@ class Stage:
             answer = self.api.ask("GET", f"/v1/shipments/{quote(number)}/custody")
             standing[shipment.number] = answer["findings"]
         expected = [one for one in look.expect if not one.only or timeline.variant in one.only]
-        self.compared.append(compare(timeline, expected, standing))
+        compared = compare(timeline, expected, standing)
+        compared.missing.extend(self._undecided(timeline, look))
+        compared.missing.extend(self._unchained(timeline, look))
+        self.compared.append(compared)
+
+    def _unchained(self, timeline: Timeline, look: Look) -> Iterator[str]:
+        """Shipments whose chain of custody isn't what it should be."""
+        with connect(self.stack.dsn) as conn:
+            for shipment, wanted in look.continuity.items():
+                number = self._number(timeline, shipment)
+                told = chain_of(conn, number, timeline.moment(look.at))
+                if told != wanted:
+                    yield f"{timeline.variant} {shipment} chain {wanted}: it is {told}"
+
+    def _undecided(self, timeline: Timeline, look: Look) -> Iterator[str]:
+        """Gates whose newest decision isn't what it should be."""
+        for gate, wanted in look.gates.items():
+            rows = self.api.ask("GET", f"/v1/gates/{gate}/decisions")["decisions"]
+            told = rows[0]["decision"] if rows else "nothing"
+            if told != wanted:
+                yield f"{timeline.variant} {gate} decides {wanted}: it decided {told}"
 
     def _settle(self, moment: datetime) -> None:
         """Wait until everything up to a moment is recorded and judged."""
@@ -236,7 +265,7 @@ class Stage:
     def _set_clock(self, moment: datetime) -> None:
         path = self.stack.clock
         assert path is not None
-        if not path.exists() or SimulatedClock(path).now_us() < micros(moment):
+        if not path.exists() or SimulatedClock(path).now_us() + NEAR_US < micros(moment):
             set_forward(path, micros(moment))
 
     @staticmethod
@@ -260,19 +289,21 @@ def _at_the_end(timeline: Timeline, said: Sequence[Said], rng: random.Random) ->
     return found
 
 
-def _steps(said: Sequence[Said]) -> Iterator[tuple[datetime, list[Said]]]:
-    """Events in lumps: what moves and is measured in steps of ten minutes, the rest at its moment."""
+def _steps(said: Sequence[Said], breaks: Sequence[datetime]) -> Iterator[tuple[datetime, list[Said]]]:
+    """Events in lumps of at most ten minutes, none across a break; gates and seals at their own moment."""
     held: list[Said] = []
     for event in said:
-        is_lump = event.fact["type"] in {"position", "reading", "status"} or event.sent == (
-            held[0].sent if held else None
-        )
-        if held and (event.sent >= held[0].sent + STEP or not is_lump):
+        at_once = event.fact["type"] in AT_ONCE and event.sent == event.time
+        if held and (
+            event.sent >= held[0].sent + STEP
+            or (at_once and event.sent != held[0].sent)
+            or bisect_left(breaks, held[0].sent) != bisect_left(breaks, event.sent)
+        ):
             yield held[-1].sent, held
             held = []
-        if is_lump:
-            held.append(event)
-        else:
-            yield event.sent, [event]
+        held.append(event)
+        if at_once:
+            yield event.sent, held
+            held = []
     if held:
         yield held[-1].sent, held

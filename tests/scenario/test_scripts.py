@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from simulators.scripts.format import load, names
 from tests.scenario.__main__ import Report, play_apart
 
 
-def test_every_script_ends_as_told(tmp_path_factory):
+def test_every_script_ends_as_told(tmp_path_factory: pytest.TempPathFactory) -> None:
     directory = tmp_path_factory.mktemp("scenario")
     for part in (directory, *directory.parents[:2]):
         part.chmod(0o711)  # the database may run as another user

@@ -326,3 +326,10 @@ def test_parameters_of_the_gates_comparison(yard, parameters, is_told):
     passes_gates(yard, off=(True, True))
     held_to(yard, "datum_suspect", **parameters)
     assert bool(found(yard, "datum_suspect")) is is_told
+
+
+def test_a_suspect_fix_ahead_of_the_watermark_is_looked_at_when_time_has_come_to_it(yard):
+    on_its_way(yard).is_off_in_datum(at="09:00", cleared="09:00:30")
+    assert yard.judged(until="08:59:59").next_due == clock("09:00")
+    yard.expect_findings(until="08:59:59")
+    yard.expect_findings(until="09:00", datum_suspect="info")

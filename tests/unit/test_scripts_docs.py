@@ -17,6 +17,7 @@ TABLES: dict[type[msgspec.Struct], str] = {
     format_.Script: "script",
     actors.Device: "[[devices]]",
     actors.Shipment: "[[shipments]]",
+    actors.Series: "shipments.series",
     actors.Revision: "[[revisions]]",
     actors.Document: "[[documents]]",
     tellings.Drive: "[[drives]]",

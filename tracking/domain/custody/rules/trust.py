@@ -105,7 +105,16 @@ def sequence_gap(case: Case, limits: GapLimits) -> Iterator[Verdict]:
             yield from _verdict(case, "sequence_gap", carriage.device, Severity.INFO, during, cited, limits)
 
 
-@rule(number="G7", code="datum_suspect", severity=Severity.INFO, limits=DatumLimits)
+def datum_due(case: Case, limits: DatumLimits) -> datetime | None:
+    """When the road is emptied as far as a suspect fix that is known already."""
+    begins = (since.time for carriage in case.facts.carriages for since, _ in _doubts(carriage))
+    at_gates = (
+        during[0] for carriage in case.facts.carriages for during, _ in _at_gates(case, carriage, limits)
+    )
+    return min((moment for moment in (*begins, *at_gates) if moment > case.until), default=None)
+
+
+@rule(number="G7", code="datum_suspect", severity=Severity.INFO, limits=DatumLimits, due=datum_due)
 def datum_suspect(case: Case, limits: DatumLimits) -> Iterator[Verdict]:
     """Fixes of a device may be in another datum than it says (坐标系可疑).
 
