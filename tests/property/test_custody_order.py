@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices.observation import micros
-from tests.support.yard import AREAS, PVG_TO_SIP, Yard, clock
+from tests.support.yard import AREAS, PVG_TO_SIP, Yard, clock, stepped
 from tracking.domain.custody.facts import Carriage, Facts, Milestone, TermsRevision
 from tracking.domain.custody.judge import judge
 from tracking.domain.custody.rules.place import ForbiddenLimits
@@ -151,6 +151,13 @@ def _as_far_as(carriage: Carriage, arrival: dict[tuple[str, int], int], batch: i
     )
     spoken = max((m.time for m in told if m.kind != "silent"), default=None)
     return msgspec.structs.replace(carriage, milestones=told, last_heard=spoken, last_fix=spoken)
+
+
+@thorough
+@given(facts(), moments)
+def test_nothing_changes_between_two_looks(given_facts: Facts, until: datetime) -> None:
+    """Looking only when somebody asked for it finds what looking all the time would."""
+    assert stepped(given_facts, until).findings == judge(given_facts, until).findings
 
 
 @thorough

@@ -37,18 +37,23 @@ class Broker:
     process: subprocess.Popen[bytes] | None = None
 
     @property
+    def ports(self) -> tuple[int, ...]:
+        """Where it listens once it has started."""
+        return (self.mqtt_port,)
+
+    @property
     def log(self) -> str:
         return (self.directory / "log").read_text(errors="replace")
 
     def start(self) -> None:
-        """Start and wait until it answers on its MQTT port."""
+        """Start and wait until it answers on its ports."""
         with (self.directory / "log").open("ab") as output:
             self.process = subprocess.Popen(
                 self.command, stdout=output, stderr=output, env=self.environment, cwd=self.directory,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - the child only asks the kernel for a signal
             )  # fmt: skip
         deadline = time.monotonic() + START_DEADLINE_S
-        while not listens(self.mqtt_port):
+        while not all(listens(port) for port in self.ports):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{self.command[0]} did not start:\n{self.log}")
             time.sleep(0.02)
@@ -71,6 +76,10 @@ class NatsServer(Broker):
     @property
     def url(self) -> str:
         return f"nats://127.0.0.1:{self.port}"
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return (self.mqtt_port, self.port)
 
 
 @dataclass

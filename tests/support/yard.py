@@ -15,13 +15,14 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 
 from devices.identifiers import parse_thing
 from devices.observation import micros
 from tracking.domain.custody import terms as terms_
+from tracking.domain.custody.case import open_case
 from tracking.domain.custody.documents import Body
 from tracking.domain.custody.facts import (
     AreaRevision,
@@ -36,6 +37,8 @@ from tracking.domain.custody.facts import (
     TermsRevision,
 )
 from tracking.domain.custody.judge import Judgement, judge
+from tracking.domain.custody.rules import RULES
+from tracking.domain.custody.rules.device import TRACK_FACTOR
 from tracking.domain.custody.told import Aboard, Document, Report, Told
 from tracking.domain.custody.verdicts import Finding, Outcome
 from tracking.domain.things.events import Event
@@ -44,6 +47,9 @@ from tracking.domain.things.subject import subject
 
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+
+FEW: Final = 200
+"""So many reports and values a story may have to be looked at moment by moment."""
 
 PVG_TO_SIP: dict[str, Any] = {
     "legs": [
@@ -387,6 +393,8 @@ class Yard:
         judgement = judge(facts, clock(until))
         shuffled = _shuffled(facts)
         assert judge(shuffled, clock(until)) == judgement, "the order of the facts changed the findings"
+        if len(facts.reports) + sum(len(one.samples) for one in facts.carriages) <= FEW:
+            assert stepped(facts, clock(until)).findings == judgement.findings, "changed unseen"
         return judgement
 
     def findings(
@@ -410,6 +418,34 @@ class Yard:
             for f in self.findings(shipment, until=until)
         }
         assert found == expected
+
+
+def stepped(facts: Facts, until: datetime) -> Judgement:
+    """The judgement at the last moment at which anybody asked for another look, as of ``until``.
+
+    What it says is what the court believes at ``until`` when nothing new was recorded on the way. Beside the
+    judgings themselves the tracks ask: a silence becomes a fact when it has lasted.
+    """
+    silences = [
+        carriage.last_heard + TRACK_FACTOR * timedelta(seconds=carriage.expected_every_s)
+        for carriage in facts.carriages
+        if carriage.last_heard is not None
+    ]
+    judgement = judge(facts, EPOCH)
+    looked = EPOCH
+    while True:
+        looks = [judgement.next_due, *(silence for silence in silences if silence > looked)]
+        looked = min((look for look in looks if look is not None), default=until + timedelta(days=1))
+        if looked > until:
+            return judgement
+        judgement = judge(facts, looked)
+
+
+def rules_due(code: str, facts: Facts, *, at: str) -> datetime | None:
+    """When a rule itself asks for another look, with its own limits."""
+    rule = RULES[code]
+    assert rule.due is not None
+    return rule.due(open_case(facts, clock(at)), rule.limits)
 
 
 def over(finding: Finding) -> tuple[datetime, datetime | None]:

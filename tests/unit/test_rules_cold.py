@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.yard import Truck, Yard, clock, over
+from tests.support.yard import Truck, Yard, clock, over, rules_due
 from tracking.domain.custody.judge import judge
 from tracking.domain.custody.rules import RULES
 from tracking.domain.custody.verdicts import Finding, Severity
@@ -205,7 +205,7 @@ class TestExcursion:
     def test_after_one_value_the_next_reports_are_awaited(self) -> None:
         yard = cold_yard(low=0, high=4)
         probe(yard).measures("temperature_c", 3.0, at="12:30").measures("temperature_c", 6.0, at="12:31")
-        assert judge(yard.facts(), clock("12:31")).next_due == clock("12:41")
+        assert rules_due("temp_excursion", yard.facts(), at="12:31") == clock("12:41")
         due = judge(yard.facts(), clock("13:31")).next_due
         assert due is None or due > clock("13:36")
 
@@ -318,8 +318,8 @@ class TestDoors:
         yard = cold_yard(low=0, high=4)
         probe(yard, "D-3").measures("door_open", 1, at="12:12")
         probe(yard).measures_along("temperature_c", ("12:10", 2.0), ("12:17", 2.0), ("12:27", 4.0))
-        assert judge(yard.facts(), clock("12:12")).next_due == clock("12:17")
-        assert judge(yard.facts(), clock("12:17")).next_due == clock("12:22")
+        assert rules_due("door_open_warming", yard.facts(), at="12:12") == clock("12:17")
+        assert rules_due("door_open_warming", yard.facts(), at="12:17") == clock("12:22")
         assert over(yard.finding("door_open_warming", until="12:27")) == (clock("12:22"), None)
 
     def test_a_door_of_nobodys_cold_goods_is_none(self) -> None:
@@ -337,7 +337,7 @@ class TestPower:
         yard = cold_yard(high=-18)
         unit = probe(yard, "R-1").measures("power_on", 1, at="12:00").measures("power_on", 0, at="12:20")
         unit.measures_along("temperature_c", ("12:00", -20.0), ("13:00", -20.0))
-        assert judge(yard.facts(), clock("12:21")).next_due == clock("12:30")
+        assert rules_due("power_loss", yard.facts(), at="12:21") == clock("12:30")
         assert cold(yard, until="12:29:59") == []
         unit.measures("power_on", 1, at="12:50")
         finding = yard.finding("power_loss", until="13:00")

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from devices.observation import Action, Scan
-from tests.support.yard import Truck, Yard, clock, over
+from tests.support.yard import Truck, Yard, clock, over, rules_due
 from tracking.domain.custody.cold_report import cold_report
 from tracking.domain.custody.documents import Calibration
 from tracking.domain.custody.judge import judge
@@ -54,7 +54,7 @@ class TestHandling:
 
     def test_three_degrees_more_within_a_quarter_of_an_hour(self, yard: Yard) -> None:
         probe(yard).measures_along("temperature_c", ("12:20", -20.0), ("12:30", -20.0), ("12:50", -15.0))
-        assert judge(yard.facts(), clock("12:30")).next_due == clock("12:45")
+        assert rules_due("temp_rise_on_handover", yard.facts(), at="12:30") == clock("12:45")
         finding = yard.finding("temp_rise_on_handover", until="13:00")
         assert over(finding) == (clock("12:43"), clock("12:45"))
         assert finding.verdict.severity is Severity.MAJOR
@@ -123,7 +123,7 @@ class TestSamplingGap:
         probe(yard).measures("temperature_c", -20.0, at="12:10")
         early, late = (yard.finding("cold_sampling_gap", until=at) for at in ("12:39:59", "12:40"))
         assert (early.verdict.severity, late.verdict.severity) == (Severity.INFO, Severity.MAJOR)
-        assert judge(yard.facts(), clock("12:30")).next_due == clock("12:40")
+        assert rules_due("cold_sampling_gap", yard.facts(), at="12:30") == clock("12:40")
 
     def test_a_late_value_fills_it(self) -> None:
         yard = cold_yard("move", high=-18)
@@ -154,9 +154,9 @@ class TestSamplingGap:
     def test_a_device_that_its_track_watches_needs_no_look_at_each_value(self) -> None:
         yard = cold_yard("move", high=-18)
         one = probe(yard).measures_along("temperature_c", ("12:01", -20.0), ("12:10", -20.0))
-        assert judge(yard.facts(), clock("12:11")).next_due is None
+        assert rules_due("cold_sampling_gap", yard.facts(), at="12:11") is None
         one.reports(at="12:11")
-        assert judge(yard.facts(), clock("12:11")).next_due == clock("12:20")
+        assert rules_due("cold_sampling_gap", yard.facts(), at="12:11") == clock("12:20")
 
 
 class TestMeanKinetic:
@@ -203,7 +203,7 @@ class TestCalibration:
         yard = cold_yard(high=-18)
         one = probe(yard).measures_along("temperature_c", ("12:00", -20.0), ("+1 01:00", -20.0))
         one.was_calibrated(days_ago=364)
-        assert judge(yard.facts(), clock("13:00")).next_due == clock("+1 00:00")
+        assert rules_due("calibration_due", yard.facts(), at="13:00") == clock("+1 00:00")
         assert codes(yard, "23:59") == set()
         finding = yard.finding("calibration_due", until="+1 00:30")
         assert over(finding) == (clock("+1 00:00"), None)

@@ -95,11 +95,12 @@ def test_the_evidence_names_papers_and_the_rack(yard):
 
 def test_the_next_looks_are_the_two_midnights(yard):
     enters_first(yard)
-    assert yard.judged(until="04:00").next_due == clock(DAY_10)
+    assert yard.judged(until="06:00").next_due == clock(DAY_10)
     assert yard.judged(until=DAY_10).next_due == clock(LIMIT)
     assert yard.judged(until=LIMIT).next_due is None
     declares(yard, "+12 03:00")
-    assert yard.judged(until=DAY_10).next_due is None
+    assert yard.judged(until=DAY_10).next_due == clock("+12 03:00")
+    assert yard.judged(until="+12 03:00").next_due is None
 
 
 def test_the_clock_is_the_conveyance_s_not_the_gate_s(yard):

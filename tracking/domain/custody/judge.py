@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from tracking.domain.custody.ahead import next_fact
 from tracking.domain.custody.case import Case, open_case
 from tracking.domain.custody.continuity import as_json, continuity
 from tracking.domain.custody.facts import Facts
@@ -73,9 +74,10 @@ def judge(facts: Facts, until: datetime, parameters: Mapping[str, Struct] = DEFA
         name = finding_id(facts.shipment, verdict.rule, verdict.cause, verdict.opened_at)
         known = findings.get(name)
         findings[name] = Finding(name, verdict if known is None else known.verdict.with_also(verdict))
-    due = None
-    if facts.closed_at is None:
-        due = min((moment for moment in [_next_due(facts, case, held), *endings] if moment), default=None)
+    looks = [_next_due(facts, case, held), next_fact(facts, until), *endings]
+    due = min((look for look in looks if look is not None), default=None)
+    if due is not None and facts.closed_at is not None and due > facts.closed_at:
+        due = None
     found = tuple(findings.values())
     state = _state(case.legs, verdicts) | {"continuity": as_json(continuity(case, found))}
     return Judgement(found, state, due, RULES_VERSION)
