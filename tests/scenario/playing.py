@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -253,7 +253,10 @@ class Stage:
                 yield f"{timeline.variant} {gate} decides {wanted}: it decided {told}"
 
     def _settle(self, moment: datetime) -> None:
-        """Wait until everything up to a moment is recorded and judged."""
+        """Wait until everything up to a moment, and everything published so far, is recorded and judged."""
+        assert self.stack.clock is not None
+        published = datetime.fromtimestamp(SimulatedClock(self.stack.clock).now_us() / 1e6, UTC)
+        moment = max(moment, published)
         with connect(self.stack.dsn) as conn:
 
             def is_settled() -> bool:
