@@ -13,13 +13,14 @@ is judged after both: step 3 reads after step 2 has waited.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 from devices.observation import EPOCH
 from tracking.domain.custody.judge import judge
+from tracking.domain.custody.rules import RULES_VERSION
 from tracking.judge import measures
 from tracking.judge.announce import announce, tell_judged
 from tracking.judge.gather import gather
@@ -69,24 +70,21 @@ def judge_shipments(
     until = watermark or EPOCH
     shipments = judging.lock_shipments(conn, shipment_ids)
     facts = gather(conn, shipments, areas.current(conn), until)
+    held = findings.effective_of(conn, [shipment.shipment_id for shipment in shipments])
+    states: dict[int, Mapping[str, Any]] = {}
     for shipment in shipments:
         started = perf_counter()
         judgement = judge(facts[shipment.shipment_id], until)
         measures.JUDGING_SECONDS.observe(perf_counter() - started)
-        held = findings.effective(conn, shipment.shipment_id)
-        found = changes(judgement, held)
+        found = changes(judgement, held[shipment.shipment_id])
         findings.replace(conn, shipment.shipment_id, [change.after for change in found], recorded_at=now)
         announce(conn, shipment, found, now)
         for change in found:
             measures.FINDINGS.labels(change.after.rule, change.after.state).inc()
-        judging.put_custody_state(
-            conn,
-            shipment.shipment_id,
-            judgement.state,
-            judged_through=until,
-            rules_version=judgement.rules_version,
-            recorded_at=now,
-        )
+        states[shipment.shipment_id] = judgement.state
         dues[shipment.shipment_id] = judgement.next_due
+    judging.put_custody_states(
+        conn, states, judged_through=until, rules_version=RULES_VERSION, recorded_at=now
+    )
     tell_judged(conn, shipments)
     return dues

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from tracking.store.arrays import int4s, moments, texts
+from tracking.store.arrays import int4s, int8s, moments, texts
 from tracking.store.database import Connection, queries
 
 SQL: Final = queries("findings")
@@ -36,6 +36,14 @@ def effective(conn: Connection, shipment_id: int) -> dict[str, FindingRow]:
     """What we hold true of a shipment now, withdrawn findings included, by finding id."""
     found = conn.execute(SQL["effective"], {"shipment_id": shipment_id})
     return {row[0]: FindingRow._make(row) for row in found}
+
+
+def effective_of(conn: Connection, shipment_ids: Sequence[int]) -> dict[int, dict[str, FindingRow]]:
+    """The same of many shipments in one statement, by shipment; each of them is there."""
+    held: dict[int, dict[str, FindingRow]] = {shipment_id: {} for shipment_id in shipment_ids}
+    for shipment_id, *row in conn.execute(SQL["effective_of"], {"shipment_ids": int8s(shipment_ids)}):
+        held[shipment_id][row[0]] = FindingRow._make(row)
+    return held
 
 
 def replace(conn: Connection, shipment_id: int, rows: Sequence[FindingRow], *, recorded_at: datetime) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from psycopg.types.json import Jsonb
+import msgspec
 
 from tracking.domain.custody.facts import READ_KINDS
+from tracking.store.arrays import int8s, texts
 from tracking.store.database import CUSTODY_CHANNEL, WORK_CHANNEL, Connection, notify, queries
 from tracking.store.work import DueKind
 
@@ -161,21 +162,22 @@ def area_revisions(conn: Connection) -> list[AreaRow]:
     return [AreaRow(*row) for row in conn.execute(SQL["area_revisions"])]
 
 
-def put_custody_state(
+def put_custody_states(
     conn: Connection,
-    shipment_id: int,
-    state: Mapping[str, Any],
+    states: Mapping[int, Mapping[str, Any]],
     *,
     judged_through: datetime,
     rules_version: int,
     recorded_at: datetime,
 ) -> None:
-    """Show how a shipment stands."""
+    """Show how shipments stand, by shipment."""
+    if not states:
+        return
     conn.execute(
-        SQL["put_custody_state"],
+        SQL["put_custody_states"],
         {
-            "shipment_id": shipment_id,
-            "state": Jsonb(state),
+            "shipment_ids": int8s(list(states)),
+            "states": texts([msgspec.json.encode(state).decode() for state in states.values()]),
             "judged_through": judged_through,
             "rules_version": rules_version,
             "recorded_at": recorded_at,

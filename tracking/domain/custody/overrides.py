@@ -58,6 +58,12 @@ def reigns(facts: Facts, base: Mapping[str, Struct]) -> tuple[Reign, ...]:
 
 def verdicts(rule: Rule, case: Case, held: Sequence[Reign]) -> Iterator[Verdict]:
     """What a rule says of a case, each moment under the terms that held then."""
+    if len(held) == 1:
+        (reign,) = held
+        severity = reign.severities.get(rule.code)
+        for verdict in rule.evaluate(case, reign.parameters[rule.code]):
+            yield _graded(verdict, rule, severity)
+        return
     pieces = [
         (group[0].parameters[rule.code], group[0].severities.get(rule.code), _joined(group))
         for _, reigning in groupby(held, lambda r: (r.parameters[rule.code], r.severities.get(rule.code)))

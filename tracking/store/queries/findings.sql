@@ -7,6 +7,13 @@ from findings
 where shipment_id = %(shipment_id)s and superseded_at is null
 order by opened_at, finding_id
 
+-- name: effective_of
+select shipment_id, finding_id, rule, rules_version, cause, verdict, state, severity, opened_at, closed_at, evidence,
+       parameters, terms_revision, place
+from findings
+where shipment_id = any(%(shipment_ids)b::bigint[]) and superseded_at is null
+order by shipment_id, opened_at, finding_id
+
 -- name: supersede
 update findings
 set superseded_at = %(at)s

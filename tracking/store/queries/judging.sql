@@ -106,9 +106,10 @@ select
 from area_revisions r join areas a using (area_id)
 where r.geometry is not null and (r.valid_to is null or r.valid_to > r.valid_from)
 
--- name: put_custody_state
+-- name: put_custody_states
 insert into custody_states (shipment_id, state, judged_through, rules_version, recorded_at)
-values (%(shipment_id)s, %(state)s, %(judged_through)s, %(rules_version)s, %(recorded_at)s)
+select g.shipment_id, g.state::jsonb, %(judged_through)s, %(rules_version)s, %(recorded_at)s
+from unnest(%(shipment_ids)b::bigint[], %(states)b::text[]) as g (shipment_id, state)
 on conflict (shipment_id) do update
 set state = excluded.state, judged_through = excluded.judged_through, rules_version = excluded.rules_version,
     recorded_at = excluded.recorded_at
