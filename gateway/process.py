@@ -5,6 +5,7 @@ connection = connect(addresses.database_dsn(running.settings))
 running.metrics.ready()        # `bondwatch up` waits for this
 """
 
+import gc
 import os
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,9 @@ from gateway.settings import Settings
 
 # Given by the supervisor, so that workers of one kind are told apart: gateway-1, gateway-2.
 NAME_VARIABLE: Final = "BONDWATCH_PROCESS"
+
+COLLECT_EVERY: Final = 50_000
+"""New objects that outlive others, until the youngest of them are looked at. Ours: measured."""
 
 
 @dataclass(frozen=True)
@@ -46,4 +50,14 @@ def begin(kind: str) -> Running:
             f"the metrics port {settings.metrics_port} can't be used: {error.strerror}",
             "set BONDWATCH_METRICS_PORT=0 for any free one",
         ) from None
+    spare_collector()
     return Running(name, settings, metrics)
+
+
+def spare_collector() -> None:
+    """Let the collector of cycles look seldom: batches and judgings make many objects and hardly a cycle.
+
+    What is imported is never looked at again. Everything else is still collected, only later.
+    """
+    gc.freeze()
+    gc.set_threshold(COLLECT_EVERY, 20, 20)

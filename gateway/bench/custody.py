@@ -1,12 +1,15 @@
-"""What judging costs: events a second with the judge at work, and without it, in rounds that take turns.
+"""What judging costs: events a second with the judge at work, and without it, in rounds of four legs.
 
-1. a fresh set of devices, each with a shipment on it, and all that follows from that judged
-2. on: from the first publish until everything is recorded and judged
+1. four fresh sets of devices, each device with a shipment on it, and all that follows from that judged
+2. on, off, off, on, the next round the other way about; each leg is half of a round's events
+   on: from the first publish until everything is recorded and judged
    off: the judge stands still (SIGSTOP) from before the first publish until everything is recorded
-3. the judge catches up; the next round
+3. before each leg the judge has caught up
 
-Medians of the rounds: what else the machine does in the meantime falls on both alike. Then one event that
-comes behind 100,000 later ones of its device, some times over.
+The legs follow one another at once, and the two of a kind lie around the two of the other: load that comes
+or goes meanwhile falls on both alike. The ratio is the median of the rounds' own. A leg before the first round
+warms everything up and doesn't count. Then one event that comes behind 100,000 later ones of its device, some
+times over.
 """
 
 from __future__ import annotations
@@ -33,6 +36,9 @@ from tracking.store.database import Connection, connect, queries
 ZONE_HALF_DEG: Final = 0.016
 """Zones so large that 500 of them lie side by side: most devices are in one, and many come to the next."""
 
+ON_OFF_OFF_ON: Final = (True, False, False, True)
+OFF_ON_ON_OFF: Final = (False, True, True, False)
+
 EVERY_S: Final = 3600
 """Expected interval of the devices: none falls silent while others are measured."""
 
@@ -43,8 +49,8 @@ class Custody(Struct, frozen=True):
     """What is measured.
 
     Attributes:
-        events: in a round.
-        shipments: in a round, each with a device.
+        events: in a round, of each kind; a leg has half of them.
+        shipments: in a round, of each kind, each with a device; a leg has half of them.
         zones: that positions are judged against.
         rounds: of each kind.
         later: events behind which one comes late.
@@ -56,11 +62,11 @@ class Custody(Struct, frozen=True):
     zones: int
     rounds: int
     later: int = 100_000
-    late: int = 5
+    late: int = 15
 
 
 class CustodyReport(Struct, frozen=True):
-    """The figures: medians; ``ratio`` is that of each round's own, whose halves follow one another."""
+    """The figures: medians over the rounds; ``ratio`` is that of the rounds' own, not of the medians."""
 
     events_per_s_on: float
     events_per_s_off: float
@@ -80,16 +86,24 @@ def measure(directory: Path, custody: Custody, say: Callable[[str], None]) -> Cu
     off: list[float] = []
     with Instance(directory) as instance, connect(instance.dsn) as conn:
         draw_zones(conn, custody.zones, ZONE_HALF_DEG)
+        _leg(instance, conn, custody, _prepare(directory, conn, custody, "WARM"), is_judged=True)
         for number in range(custody.rounds):
-            kinds = [(True, on), (False, off)]
-            for is_judged, found in kinds if number % 2 == 0 else reversed(kinds):
-                name = f"{'ON' if is_judged else 'OFF'}{number}"
+            order = ON_OFF_OFF_ON if number % 2 == 0 else OFF_ON_ON_OFF
+            legs = [(is_judged, f"R{number}-{leg}") for leg, is_judged in enumerate(order)]
+            files = [_prepare(directory, conn, custody, name) for _, name in legs]
+            took = {True: 0.0, False: 0.0}
+            judgings = 0.0
+            for (is_judged, _), file in zip(legs, files, strict=True):
                 before = _judgings(instance)
-                rate = _round(directory, instance, conn, custody, name, is_judged=is_judged)
-                found.append(rate)
-                judgings = _judgings(instance) - before - custody.shipments
-                during = f"judged {judgings:,.0f} times" if is_judged else "not judged"
-                say(f"round {number + 1}, {during}: {rate:,.0f} events/s")
+                took[is_judged] += _leg(instance, conn, custody, file, is_judged=is_judged)
+                judgings += is_judged * (_judgings(instance) - before)
+            events = custody.events // 2 * 2
+            on.append(events / took[True])
+            off.append(events / took[False])
+            say(
+                f"round {number + 1}: {on[-1]:,.0f} events/s judged ({judgings:,.0f} judgings), "
+                f"{off[-1]:,.0f} not: {on[-1] / off[-1]:.2f}"
+            )
         say(f"events behind {custody.later:,} later ones")
         refold_s = _refold(directory, instance, conn, custody)
     rate_on, rate_off = statistics.median(on), statistics.median(off)
@@ -101,28 +115,32 @@ def measure(directory: Path, custody: Custody, say: Callable[[str], None]) -> Cu
     )
 
 
-def _round(
-    directory: Path, instance: Instance, conn: Connection, custody: Custody, name: str, *, is_judged: bool
-) -> float:
-    """Events a second of one round."""
+def _prepare(directory: Path, conn: Connection, custody: Custody, name: str) -> Path:
+    """The devices and shipments of one leg, judged as far as they go; the file with the devices."""
     file = directory / f"{name}.jsonl"
-    keys = register(conn, custody.shipments, file, prefix=name, expected_every_s=EVERY_S)
+    keys = register(conn, custody.shipments // 2, file, prefix=name, expected_every_s=EVERY_S)
     put_under_custody(conn, keys, custody.zones, name)
     _catch_up(conn)
+    return file
+
+
+def _leg(instance: Instance, conn: Connection, custody: Custody, file: Path, *, is_judged: bool) -> float:
+    """Seconds that one leg took; the judge has caught up afterwards."""
+    events = custody.events // 2
     before = recorded(conn)
-    command = _load(instance, file, custody.events, per_publish=10)
+    command = _load(instance, file, events, per_publish=10)
     if is_judged:
         sent = send(command)
-        _until_recorded(conn, before + custody.events)
+        _until_recorded(conn, before + events)
         _catch_up(conn)
         ended_at = time.time()
     else:
         with _standing_still(instance, conn):
             sent = send(command)
-            _until_recorded(conn, before + custody.events)
+            _until_recorded(conn, before + events)
             ended_at = time.time()
         _catch_up(conn)
-    return custody.events / float(ended_at - sent["started_at"])
+    return float(ended_at - sent["started_at"])
 
 
 def _refold(directory: Path, instance: Instance, conn: Connection, custody: Custody) -> float:

@@ -51,10 +51,14 @@ def ingest(
 
 @app.command()
 def custody(
-    events: Annotated[int, typer.Option(min=1000, help="Events in each round.")] = 100_000,
-    shipments: Annotated[int, typer.Option(min=1, help="Shipments in each round, a device each.")] = 2000,
+    events: Annotated[int, typer.Option(min=1000, help="Events in each round, of each kind.")] = 100_000,
+    shipments: Annotated[
+        int, typer.Option(min=2, help="Shipments in each round, of each kind; a device each.")
+    ] = 2000,
     zones: Annotated[int, typer.Option(min=2, help="Zones that positions are judged against.")] = 500,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds with the judge, and as many without.")] = 3,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Rounds: on, off, off, on, the next the other way about.")
+    ] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
 ) -> None:
     """Events a second with and without judging, and how long one late event takes behind 100,000 later ones.

@@ -149,8 +149,15 @@ def _back(milestone: Milestone, told: list[tuple[Milestone, Carriage]]) -> datet
 
 
 def _gates(facts: Facts, zone: str, at: datetime) -> Iterator[tuple[float, float]]:
-    for code in sorted(facts.areas):
+    theirs = (
+        code for code, revisions in facts.areas.items() if any(_is_gate_of(zone, one) for one in revisions)
+    )
+    for code in sorted(theirs):
         area = facts.area_at(code, at)
-        if area is not None and area.kind == "gate" and area.parent == zone and area.lon is not None:
+        if area is not None and _is_gate_of(zone, area) and area.lon is not None:
             assert area.lat is not None
             yield area.lon, area.lat
+
+
+def _is_gate_of(zone: str, area: AreaRevision) -> bool:
+    return area.kind == "gate" and area.parent == zone
