@@ -7,7 +7,7 @@
 3. before each leg the judge has caught up
 
 The legs follow one another at once, and the two of a kind lie around the two of the other: load that comes
-or goes meanwhile falls on both alike. The ratio is the median of the rounds' own. A leg before the first round
+or goes meanwhile falls on both alike. The ratio is the median of the rounds' own. A leg before the first one
 warms everything up and doesn't count. Then one event that comes behind 100,000 later ones of its device, some
 times over.
 """

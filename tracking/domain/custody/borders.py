@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from devices.observation import Direction
 from tracking.domain.custody.case import Case
-from tracking.domain.custody.facts import Carriage, Facts, Milestone
+from tracking.domain.custody.facts import AreaRevision, Carriage, Facts, Milestone
 from tracking.domain.custody.gatehouse import Sight, Watching, watching
 from tracking.domain.custody.passages import Passage, PassBook
 from tracking.domain.custody.verdicts import Evidence
