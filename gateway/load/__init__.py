@@ -1,0 +1,1 @@
+"""``bondwatch load`` against a deployment: who sends, and what the database says in the end."""

@@ -1,0 +1,178 @@
+"""Latencies and counts of a load run, second by second: HDR histograms that add up across processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from hdrh.histogram import HdrHistogram
+from msgspec import Struct, field
+
+LONGEST_US: Final = 600_000_000
+DIGITS: Final = 3
+LATENCIES: Final = ("durable", "committed", "alert", "generator")
+"""Publish to PUBACK; to receipt; to alert; and how late the generator itself was."""
+
+COUNTS: Final = ("sent", "durable", "committed")
+PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9, 100.0)
+
+
+def histogram() -> Any:
+    """An empty one: microseconds from 1 to ten minutes, three digits."""
+    return HdrHistogram(1, LONGEST_US, DIGITS)
+
+
+class Beat(Struct):
+    """What one process says of one second.
+
+    Attributes:
+        second: which, from 0, by the run's clock.
+        counts: events by ``COUNTS``, in the second in which it happened.
+        latencies: by ``LATENCIES``; encoded histograms, absent when empty.
+    """
+
+    second: int
+    counts: dict[str, int]
+    latencies: dict[str, str]
+
+
+class Ended(Struct):
+    """What one process says last.
+
+    Attributes:
+        last: device -> number of its last event.
+        unanswered: events without the last answer that was waited for.
+        rejected: events refused by receipt.
+        resent: events sent again.
+        connections: made, the first ones included.
+        alerts: expected and heard.
+        cpu_s: of the process.
+    """
+
+    last: dict[str, int]
+    unanswered: int
+    rejected: int
+    resent: int
+    connections: int
+    alerts: tuple[int, int]
+    cpu_s: float
+
+
+class Second:
+    """One second of all processes."""
+
+    def __init__(self) -> None:
+        self.counts = dict.fromkeys(COUNTS, 0)
+        self.latencies: dict[str, Any] = {}
+
+    def add(self, beat: Beat) -> None:
+        """Take one process's share in."""
+        for name, count in beat.counts.items():
+            self.counts[name] += count
+        for name, encoded in beat.latencies.items():
+            self.latencies.setdefault(name, histogram()).decode_and_add(encoded)
+
+
+class Timeline:
+    """All seconds of a run, and their sum."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[int, Second] = {}
+        self.counts = dict.fromkeys(COUNTS, 0)
+        self.latencies = {name: histogram() for name in LATENCIES}
+
+    def add(self, beat: Beat) -> None:
+        """Take one process's word of one second in."""
+        self.seconds.setdefault(beat.second, Second()).add(beat)
+        for name, count in beat.counts.items():
+            self.counts[name] += count
+        for name, encoded in beat.latencies.items():
+            self.latencies[name].decode_and_add(encoded)
+
+    def running(self, name: str) -> list[int]:
+        """Sums of a count to the end of each second, without gaps."""
+        total, sums = 0, []
+        for number in range(max(self.seconds, default=-1) + 1):
+            total += self.seconds[number].counts[name] if number in self.seconds else 0
+            sums.append(total)
+        return sums
+
+
+def percentiles_ms(found: Any) -> dict[str, float] | None:
+    """``{"p50": …, "p99.9": …, "max": …}`` in milliseconds; None of an empty histogram."""
+    if not found.total_count:
+        return None
+    values = {f"p{at:g}": round(found.get_value_at_percentile(at) / 1000, 3) for at in PERCENTILES[:-1]}
+    return values | {"max": round(found.get_max_value() / 1000, 3)}
+
+
+class Recorded(Struct, frozen=True):
+    """What the database says at the end, against what the generator sent.
+
+    Attributes:
+        recorded: distinct events.
+        lost: sent and acknowledged, not refused, and not there.
+        doubled: there more than once.
+        rejected: kept as rejections.
+    """
+
+    recorded: int
+    lost: int
+    doubled: int
+    rejected: int
+
+
+class Figures(Struct, kw_only=True):
+    """The result of one run; what ``--json`` prints.
+
+    Attributes:
+        rate: events a second that were intended.
+        sent_per_s, durable_per_s, committed_per_s: events a second over the intended duration: what came
+            after its end doesn't count.
+        backlog: events sent and not committed (bare: not durable) when the intended duration ended.
+        latency_ms: percentiles by what was measured; None where nothing was.
+        generator_is_late: the generator itself was too slow: the figures are not the system's alone.
+        check: the database's word; None against a bare broker.
+    """
+
+    profile: str
+    rate: float
+    devices: int
+    per_publish: int
+    for_s: float
+    processes: int
+    target: str
+    bare: bool
+    started_at: float
+    events: int
+    durable: int
+    committed: int
+    sent_per_s: float
+    durable_per_s: float
+    committed_per_s: float
+    backlog: int
+    latency_ms: dict[str, dict[str, float] | None]
+    generator_is_late: bool
+    generator_cpu_us_per_event: float
+    resent: int
+    rejected: int
+    unanswered: int
+    connections: int
+    alerts_expected: int
+    alerts_heard: int
+    check: Recorded | None = None
+    limit: dict[str, Any] | None = field(default=None)
+
+
+LATE_MS: Final = 100.0
+
+
+def is_late(latencies: Mapping[str, dict[str, float] | None]) -> bool:
+    """Whether the generator kept its own schedule too badly to blame the system."""
+    own = latencies.get("generator")
+    return own is not None and own["p99"] > LATE_MS
+
+
+decode_beat: Final = msgspec.json.Decoder(Beat).decode
+decode_ended: Final = msgspec.json.Decoder(Ended).decode

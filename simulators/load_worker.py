@@ -1,0 +1,311 @@
+"""One process of ``bondwatch load``: ``python -m simulators.load_worker PLAN``, started by ``load_run``.
+
+It connects its devices, says ``ready``, reads the moment of the beginning (monotonic microseconds) from its
+input, says a JSON line a second while it sends, and one at the end; see ``load_figures``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import ssl
+import sys
+import time
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from simulators.load_device import Login
+from simulators.load_figures import Beat, Ended
+from simulators.load_open import Link, Meter, OpenDevice, Siren
+from simulators.load_schedule import BURST_FACTOR, STORMS, Events, Profile, Schedule
+
+CONNECTING_AT_ONCE: Final = 64
+PROBE_EVERY_S: Final = 2.0
+_TICK_S: Final = 0.001
+_RETRY_S: Final = (0.1, 0.6)
+_SWEEP_S: Final = 0.1
+_AGAIN_S: Final = 8.0
+_TIMEOUT_S: Final = 30.0
+_SEAL: Final = b'{"run":%d,"seq":%d,"time":%d,"type":"seal","seal":"LOAD-%d","state":"%b"}'
+_YARD: Final = b'{"run":%d,"seq":%d,"time":%d,"type":"position","lon":%f,"lat":%f,"accuracy_m":5}'
+
+
+class Probe(Struct, frozen=True):
+    """A device whose seal is cut again and again, and the shipment that it is on.
+
+    Attributes:
+        login: of the device.
+        shipment: its number.
+        lon, lat: where it stands.
+    """
+
+    login: Login
+    shipment: str
+    lon: float
+    lat: float
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What one process does.
+
+    Attributes:
+        host, port, tls, ca_file: the broker's MQTT listener.
+        user: for every connection; None: each device's own name.
+        logins: this process's devices.
+        first_device: number of the first of them among all.
+        run: of all events.
+        rate: events a second of all processes.
+        per_publish: events in one message.
+        for_s: duration.
+        drain_s: how long to wait for the last answers after it.
+        profile: what is sent.
+        index, processes: which process, of how many.
+        receipted: whether a gateway answers.
+        probes, siren: of the one process that measures alerts.
+    """
+
+    host: str
+    port: int
+    tls: bool
+    ca_file: str | None
+    user: str | None
+    logins: list[Login]
+    first_device: int
+    run: int
+    rate: float
+    per_publish: int
+    for_s: float
+    drain_s: float
+    profile: Profile
+    index: int
+    processes: int
+    receipted: bool
+    probes: list[Probe] = []
+    siren: Login | None = None
+
+
+class Worker:
+    """The process."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.meter, self.probing = Meter(), Meter()
+        receipted = plan.receipted
+        self.devices = [
+            OpenDevice(login, plan.user or login.name, plan.run, self.meter, receipted=receipted)
+            for login in plan.logins
+        ]
+        self.events = [
+            Events(plan.first_device + at, plan.run, plan.profile) for at in range(len(plan.logins))
+        ]
+        self.probes = [
+            OpenDevice(probe.login, probe.login.name, plan.run, self.probing, receipted=True)
+            for probe in plan.probes
+        ]
+        siren = Siren(plan.siren, self._alert) if plan.siren is not None else None
+        self.links: list[Link] = [*self.devices, *self.probes, *([siren] if siren else [])]
+        self.awaited: dict[tuple[str, int], int] = {}
+        self.expected_alerts = 0
+        self.begun_us = 0
+        self.wall_ms = 0
+        self._tls = ssl.create_default_context(cafile=plan.ca_file) if plan.tls else None
+        self._at_once = asyncio.Semaphore(CONNECTING_AT_ONCE)
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._over = False
+
+    async def run(self) -> None:
+        """From the first connection to the last answer.
+
+        Raises:
+            OSError: a device is not admitted at the beginning.
+        """
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(self._connect(link) for link in self.links))
+        say("ready")
+        begins = await loop.run_in_executor(None, sys.stdin.readline)
+        self.begun_us = int(begins)
+        self.wall_ms = time.time_ns() // 1_000_000 - (time.monotonic_ns() // 1000 - self.begun_us) // 1000
+        cpu_s = time.process_time()
+        tasks = [asyncio.create_task(part) for part in self._beside()]
+        await self._send()
+        await self._drain()
+        self._over = True
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._beat()
+        for link in self.links:
+            link.close()
+        say(self._ended(time.process_time() - cpu_s))
+
+    def _beside(self) -> list[Coroutine[Any, Any, None]]:
+        parts = [self._beats(), self._mend()]
+        if self.plan.profile is Profile.RECONNECT_STORM:
+            parts.append(self._storms())
+        return parts + [self._probe(at) for at in range(len(self.probes))]
+
+    def _ended(self, cpu_s: float) -> Ended:
+        everyone = [*self.devices, *self.probes]
+        return Ended(
+            last={device.name: device.last for device in everyone if device.last},
+            unanswered=sum(device.unanswered for device in everyone),
+            rejected=sum(device.rejected for device in everyone),
+            resent=sum(device.resent for device in everyone),
+            connections=sum(link.connections for link in self.links),
+            alerts=(self.expected_alerts, self.expected_alerts - len(self.awaited)),
+            cpu_s=cpu_s,
+        )
+
+    async def _send(self) -> None:
+        """Every publish at its moment, or as soon after it as this process comes to it."""
+        plan, meter = self.plan, self.meter
+        schedule = Schedule(
+            plan.rate / plan.per_publish, plan.for_s, plan.profile, index=plan.index, of=plan.processes
+        )
+        gap_ms = 1000 * len(self.devices) * plan.processes / plan.rate  # between two events of a device
+        if plan.profile is Profile.BURST:
+            gap_ms /= BURST_FACTOR
+        back = [gap_ms * at for at in range(plan.per_publish - 1, -1, -1)]
+        for number in range(schedule.publishes):
+            due_us = self.begun_us + round(schedule.moment_s(number) * 1e6)
+            while (now_us := time.monotonic_ns() // 1000) < due_us:
+                await asyncio.sleep(max(_TICK_S, (due_us - now_us) / 1e6))
+            meter.latencies["generator"].record_value(max(1, now_us - due_us))
+            at = number % len(self.devices)
+            device, due_ms = self.devices[at], self.wall_ms + (due_us - self.begun_us) // 1000
+            times_ms = [round(due_ms - before) for before in back]
+            payload = self.events[at].payload(device.last + 1, times_ms)
+            device.publish(due_us, plan.per_publish, payload)
+            if number % 64 == 63:
+                await asyncio.sleep(0)  # answers are measured also while it catches up
+
+    async def _drain(self) -> None:
+        """Until everything is answered, or nothing more is to be hoped for."""
+        while self._now_s() < self.plan.for_s:
+            await asyncio.sleep(_TICK_S * 10)
+        ends_s = self._now_s() + self.plan.drain_s
+        again_s = self._now_s() + _AGAIN_S
+        while self._waiting() and self._now_s() < ends_s:
+            if self._now_s() > again_s:
+                again_s += _AGAIN_S
+                for device in self.devices:
+                    device.again(time.monotonic_ns() // 1000 - round(_AGAIN_S * 1e6))
+            await asyncio.sleep(0.02)
+
+    def _waiting(self) -> bool:
+        return bool(self.awaited) or any(device.unanswered for device in (*self.devices, *self.probes))
+
+    async def _beats(self) -> None:
+        second = 1
+        while True:
+            await asyncio.sleep(max(0.0, second - self._now_s()))
+            self._beat(second - 1)
+            second += 1
+
+    def _beat(self, second: int | None = None) -> None:
+        latencies = {
+            name: found.encode().decode() for name, found in self.meter.latencies.items() if found.total_count
+        }
+        say(Beat(max(0, int(self._now_s())) if second is None else second, self.meter.counts, latencies))
+        self.meter.clear()
+
+    def _now_s(self) -> float:
+        return (time.monotonic_ns() // 1000 - self.begun_us) / 1e6
+
+    # connections
+
+    async def _connect(self, link: Link) -> None:
+        loop = asyncio.get_running_loop()
+        async with self._at_once:
+            await loop.create_connection(lambda: link, self.plan.host, self.plan.port, ssl=self._tls)
+            await asyncio.wait_for(link.ready, _TIMEOUT_S)
+
+    async def _mend(self) -> None:
+        while True:
+            for link in self.links:
+                if link.broken is not None and link.transport is None:
+                    link.broken, link.ready = None, asyncio.get_running_loop().create_future()
+                    task = asyncio.create_task(self._reconnect(link))
+                    self._connecting.add(task)
+                    task.add_done_callback(self._connecting.discard)
+            await asyncio.sleep(_SWEEP_S)
+
+    async def _reconnect(self, link: Link) -> None:
+        try:
+            await self._connect(link)
+        except (OSError, TimeoutError) as error:
+            await asyncio.sleep(random.uniform(*_RETRY_S))
+            link.break_off()
+            link.broken = str(error) or "no answer"
+
+    async def _storms(self) -> None:
+        for part in STORMS:
+            await asyncio.sleep(max(0.0, part * self.plan.for_s - self._now_s()))
+            for device in self.devices:
+                device.break_off()
+
+    # alerts
+
+    async def _probe(self, number: int) -> None:
+        """Stand in the yard with a locked seal; cut it, lock it again, and so on."""
+        device, probe = self.probes[number], self.plan.probes[number]
+        await asyncio.sleep(max(0.0, -self._now_s()))
+        self._say(device, _YARD, probe.lon, probe.lat)
+        await asyncio.sleep(0.2)
+        self._say(device, _YARD, probe.lon, probe.lat)
+        due_s = self._now_s() + PROBE_EVERY_S * (0.25 + number / max(1, len(self.probes)))
+        while due_s < self.plan.for_s:
+            self._say(device, _SEAL, number, b"locked")
+            await asyncio.sleep(max(0.0, due_s - self._now_s()))
+            due_us = self.begun_us + round(due_s * 1e6)
+            time_ms = self._say(device, _SEAL, number, b"cut", due_us=due_us)
+            self.awaited[probe.shipment, time_ms] = due_us
+            self.expected_alerts += 1
+            await asyncio.sleep(PROBE_EVERY_S / 2)
+            due_s += PROBE_EVERY_S
+        self._say(device, _SEAL, number, b"locked")
+
+    def _say(self, device: OpenDevice, template: bytes, *rest: Any, due_us: int | None = None) -> int:
+        now_us = time.monotonic_ns() // 1000
+        time_ms = self.wall_ms + ((due_us or now_us) - self.begun_us) // 1000
+        device.publish(due_us or now_us, 1, template % (self.plan.run, device.last + 1, time_ms, *rest))
+        return time_ms
+
+    def _alert(self, shipment: str, opened_ms: int) -> None:
+        due_us = self.awaited.pop((shipment, opened_ms), None)
+        if due_us is not None:
+            self.meter.measured("alert", due_us, 1)
+
+
+def say(what: Any) -> None:
+    """One line for the process that started this one."""
+    line = what if isinstance(what, str) else msgspec.json.encode(what).decode()
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+async def _work(plan: Plan) -> None:
+    await Worker(plan).run()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; see the module."""
+    (path,) = sys.argv[1:] if argv is None else argv
+    plan = msgspec.json.decode(Path(path).read_bytes(), type=Plan)
+    gc.freeze()
+    gc.disable()  # nothing here makes cycles, and a collection would look like a slow broker
+    try:
+        asyncio.run(_work(plan))
+    except (OSError, TimeoutError) as error:
+        print(f"{error or 'the broker does not answer'}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
