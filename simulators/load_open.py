@@ -20,6 +20,7 @@ from simulators import wire
 from simulators.load_device import Login
 from simulators.load_figures import COUNTS, LATENCIES, histogram
 
+
 class Publish(Struct, gc=False):
     """One message under way; times in microseconds of the monotonic clock."""
 

@@ -31,6 +31,9 @@ _RETRY_S: Final = (0.1, 0.6)
 _SWEEP_S: Final = 0.1
 _AGAIN_S: Final = 8.0
 _TIMEOUT_S: Final = 30.0
+_STOOD_MS: Final = (120_000, 90_000, 60_000, 30_000, 0)
+"""Fixes from before the run, so that the goods are known to stand in the yard."""
+
 _SEAL: Final = b'{"run":%d,"seq":%d,"time":%d,"type":"seal","seal":"LOAD-%d","state":"%b"}'
 _YARD: Final = b'{"run":%d,"seq":%d,"time":%d,"type":"position","lon":%f,"lat":%f,"accuracy_m":5}'
 
@@ -252,13 +255,12 @@ class Worker:
     # alerts
 
     async def _probe(self, number: int) -> None:
-        """Stand in the yard with a locked seal; cut it, lock it again, and so on."""
+        """Stand in the yard; lock the seal, cut it, and so on."""
         device, probe = self.probes[number], self.plan.probes[number]
         await asyncio.sleep(max(0.0, -self._now_s()))
-        self._say(device, _YARD, probe.lon, probe.lat)
-        await asyncio.sleep(0.2)
-        self._say(device, _YARD, probe.lon, probe.lat)
-        due_s = self._now_s() + PROBE_EVERY_S * (0.25 + number / max(1, len(self.probes)))
+        for before_ms in _STOOD_MS:
+            self._say(device, _YARD, probe.lon, probe.lat, before_ms=before_ms)
+        due_s = self._now_s() + PROBE_EVERY_S * (0.5 + number / max(1, len(self.probes)))
         while due_s < self.plan.for_s:
             self._say(device, _SEAL, number, b"locked")
             await asyncio.sleep(max(0.0, due_s - self._now_s()))
@@ -270,9 +272,12 @@ class Worker:
             due_s += PROBE_EVERY_S
         self._say(device, _SEAL, number, b"locked")
 
-    def _say(self, device: OpenDevice, template: bytes, *rest: Any, due_us: int | None = None) -> int:
+    def _say(
+        self, device: OpenDevice, template: bytes, *rest: Any, due_us: int | None = None, before_ms: int = 0
+    ) -> int:
+        """Publish one event, due now or then; when it happened, Unix milliseconds."""
         now_us = time.monotonic_ns() // 1000
-        time_ms = self.wall_ms + ((due_us or now_us) - self.begun_us) // 1000
+        time_ms = self.wall_ms + ((due_us or now_us) - self.begun_us) // 1000 - before_ms
         device.publish(due_us or now_us, 1, template % (self.plan.run, device.last + 1, time_ms, *rest))
         return time_ms
 

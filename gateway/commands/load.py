@@ -53,15 +53,21 @@ def load(
     bare: Annotated[
         bool, typer.Option("--bare", help="Only a broker: no gateway answers, no database is asked.")
     ] = False,
-    ca_file: Annotated[Path | None, typer.Option(exists=True, help="For mqtts:// with a CA of your own.")] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(exists=True, help="For mqtts:// with a CA of your own.")
+    ] = None,
     alerts: Annotated[
         int, typer.Option(min=0, max=100, help="Seals that are cut every 2 s to measure alerts; 0: none.")
     ] = 4,
     find_limit: Annotated[
         bool, typer.Option("--find-limit", help="Raise the rate, from --rate on, until p99 or backlog break.")
     ] = False,
-    step_s: Annotated[float, typer.Option("--step", min=2, help="Seconds a rate, for --find-limit.")] = STEP_S,
-    p99_ms: Annotated[float, typer.Option("--p99", min=1, help="What p99 may be, ms, for --find-limit.")] = 1000,
+    step_s: Annotated[
+        float, typer.Option("--step", min=2, help="Seconds a rate, for --find-limit.")
+    ] = STEP_S,
+    p99_ms: Annotated[
+        float, typer.Option("--p99", min=1, help="What p99 may be, ms, for --find-limit.")
+    ] = 1000,
     backlog_s: Annotated[
         float, typer.Option("--backlog", min=0.1, help="Seconds of backlog allowed, for --find-limit.")
     ] = 1.0,
@@ -271,7 +277,9 @@ def _table(figures: Figures) -> Table:
         limit = f"{figures.limit['rate']:,.0f} events/s"
         table.add_row("limit", limit + (f", {figures.limit['why']} at {broke:,.0f}" if broke else " or more"))
     if figures.generator_is_late:
-        table.add_row("[yellow]beware[/]", "the generator was late itself: more --processes, or another machine")
+        table.add_row(
+            "[yellow]beware[/]", "the generator was late itself: more --processes, or another machine"
+        )
     return table
 
 
