@@ -244,7 +244,8 @@ def _gather(
         except queue.Empty:
             raise LoadError(f"the devices were not connected within {_READY_S:g} s") from None
         if line != "ready":
-            raise LoadError(_last_words(children[index]))
+            words = _last_words(children[index])
+            raise LoadError(f"{words}; is the broker there, and does it admit these clients?")
 
 
 def _listen(

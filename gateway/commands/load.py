@@ -113,7 +113,7 @@ def load(
         else:
             result = deployment.run(wanted, console)
     except LoadError as error:
-        raise Problem(str(error), _advice(bare)) from None
+        raise Problem(str(error)) from None
     figures = result.figures
     console.print(_table(figures))
     if html is not None:
@@ -281,7 +281,3 @@ def _table(figures: Figures) -> Table:
             "[yellow]beware[/]", "the generator was late itself: more --processes, or another machine"
         )
     return table
-
-
-def _advice(bare: bool) -> str:
-    return "is the broker running there, and does it let these clients in?" if bare else "bondwatch doctor"
