@@ -127,6 +127,8 @@ def verdict(figures: Figures) -> str:
     """The run in one sentence."""
     kept = figures.durable_per_s if figures.bare else figures.committed_per_s
     what = "acknowledged" if figures.bare else "committed"
+    if figures.limit is not None and figures.limit["why"] in {None, "generator"}:
+        return f"At least {figures.limit['rate']:,.0f} events a second; the generator could make no more."
     if figures.limit is not None:
         return f"The limit here is {figures.limit['rate']:,.0f} events a second."
     if kept >= figures.rate * 0.95:

@@ -26,8 +26,9 @@ from simulators.load_figures import (
     is_late,
     percentiles_ms,
 )
+from simulators.load_probes import Probe
 from simulators.load_schedule import Profile
-from simulators.load_worker import Plan, Probe
+from simulators.load_worker import Plan
 
 _LEAD_S: Final = 0.3
 _READY_S: Final = 120.0
@@ -141,7 +142,7 @@ def run(
 
 def plans(target: Target, wanted: Wanted, crowd: Crowd, processes: int) -> list[Plan]:
     """The share of each process: devices in blocks, publishes in turns, the probes with the first."""
-    share = -(-len(crowd.logins) // processes)
+    bounds = [len(crowd.logins) * index // processes for index in range(processes + 1)]
     return [
         Plan(
             host=target.host,
@@ -149,8 +150,8 @@ def plans(target: Target, wanted: Wanted, crowd: Crowd, processes: int) -> list[
             tls=target.tls,
             ca_file=target.ca_file,
             user=target.user if wanted.bare else None,
-            logins=list(crowd.logins[index * share : (index + 1) * share]),
-            first_device=index * share,
+            logins=list(crowd.logins[bounds[index] : bounds[index + 1]]),
+            first_device=bounds[index],
             run=wanted.run,
             rate=wanted.rate,
             per_publish=wanted.per_publish,

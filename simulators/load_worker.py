@@ -22,35 +22,15 @@ from msgspec import Struct
 from simulators.load_device import Login
 from simulators.load_figures import Beat, Ended
 from simulators.load_open import Link, Meter, OpenDevice, Siren
+from simulators.load_probes import Clock, Probe, Probing
 from simulators.load_schedule import BURST_FACTOR, STORMS, Events, Profile, Schedule
 
 CONNECTING_AT_ONCE: Final = 64
-PROBE_EVERY_S: Final = 2.0
 _TICK_S: Final = 0.001
 _RETRY_S: Final = (0.1, 0.6)
 _SWEEP_S: Final = 0.1
 _AGAIN_S: Final = 8.0
 _TIMEOUT_S: Final = 30.0
-_STOOD_MS: Final = (120_000, 90_000, 60_000, 30_000, 0)
-"""Fixes from before the run, so that the goods are known to stand in the yard."""
-
-_SEAL: Final = b'{"run":%d,"seq":%d,"time":%d,"type":"seal","seal":"LOAD-%d","state":"%b"}'
-_YARD: Final = b'{"run":%d,"seq":%d,"time":%d,"type":"position","lon":%f,"lat":%f,"accuracy_m":5}'
-
-
-class Probe(Struct, frozen=True):
-    """A device whose seal is cut again and again, and the shipment that it is on.
-
-    Attributes:
-        login: of the device.
-        shipment: its number.
-        lon, lat: where it stands.
-    """
-
-    login: Login
-    shipment: str
-    lon: float
-    lat: float
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -97,7 +77,7 @@ class Worker:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.meter, self.probing = Meter(), Meter()
+        self.meter = Meter()
         receipted = plan.receipted
         self.devices = [
             OpenDevice(login, plan.user or login.name, plan.run, self.meter, receipted=receipted)
@@ -106,20 +86,13 @@ class Worker:
         self.events = [
             Events(plan.first_device + at, plan.run, plan.profile) for at in range(len(plan.logins))
         ]
-        self.probes = [
-            OpenDevice(probe.login, probe.login.name, plan.run, self.probing, receipted=True)
-            for probe in plan.probes
-        ]
-        siren = Siren(plan.siren, self._alert) if plan.siren is not None else None
-        self.links: list[Link] = [*self.devices, *self.probes, *([siren] if siren else [])]
-        self.awaited: dict[tuple[str, int], int] = {}
-        self.expected_alerts = 0
-        self.begun_us = 0
-        self.wall_ms = 0
+        self.clock = Clock()
+        self.probing = Probing(plan.probes, plan.run, self.clock, self.meter)
+        siren = Siren(plan.siren, self.probing.alert) if plan.siren is not None else None
+        self.links: list[Link] = [*self.devices, *self.probing.devices, *([siren] if siren else [])]
         self._tls = ssl.create_default_context(cafile=plan.ca_file) if plan.tls else None
         self._at_once = asyncio.Semaphore(CONNECTING_AT_ONCE)
         self._connecting: set[asyncio.Task[None]] = set()
-        self._over = False
 
     async def run(self) -> None:
         """From the first connection to the last answer.
@@ -131,16 +104,16 @@ class Worker:
         await asyncio.gather(*(self._connect(link) for link in self.links))
         say("ready")
         begins = await loop.run_in_executor(None, sys.stdin.readline)
-        self.begun_us = int(begins)
-        self.wall_ms = time.time_ns() // 1_000_000 - (time.monotonic_ns() // 1000 - self.begun_us) // 1000
+        self.clock.begin(int(begins))
         cpu_s = time.process_time()
         tasks = [asyncio.create_task(part) for part in self._beside()]
         await self._send()
         await self._drain()
-        self._over = True
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if ended is not None and not isinstance(ended, asyncio.CancelledError):
+                raise ended
         self._beat()
         for link in self.links:
             link.close()
@@ -150,17 +123,17 @@ class Worker:
         parts = [self._beats(), self._mend()]
         if self.plan.profile is Profile.RECONNECT_STORM:
             parts.append(self._storms())
-        return parts + [self._probe(at) for at in range(len(self.probes))]
+        return parts + self.probing.tasks(self.plan.for_s)
 
     def _ended(self, cpu_s: float) -> Ended:
-        everyone = [*self.devices, *self.probes]
+        everyone = [*self.devices, *self.probing.devices]
         return Ended(
             last={device.name: device.last for device in everyone if device.last},
             unanswered=sum(device.unanswered for device in everyone),
             rejected=sum(device.rejected for device in everyone),
             resent=sum(device.resent for device in everyone),
             connections=sum(link.connections for link in self.links),
-            alerts=(self.expected_alerts, self.expected_alerts - len(self.awaited)),
+            alerts=self.probing.alerts,
             cpu_s=cpu_s,
         )
 
@@ -175,12 +148,12 @@ class Worker:
             gap_ms /= BURST_FACTOR
         back = [gap_ms * at for at in range(plan.per_publish - 1, -1, -1)]
         for number in range(schedule.publishes):
-            due_us = self.begun_us + round(schedule.moment_s(number) * 1e6)
+            due_us = self.clock.begun_us + round(schedule.moment_s(number) * 1e6)
             while (now_us := time.monotonic_ns() // 1000) < due_us:
                 await asyncio.sleep(max(_TICK_S, (due_us - now_us) / 1e6))
             meter.latencies["generator"].record_value(max(1, now_us - due_us))
             at = number % len(self.devices)
-            device, due_ms = self.devices[at], self.wall_ms + (due_us - self.begun_us) // 1000
+            device, due_ms = self.devices[at], self.clock.at_ms(due_us)
             times_ms = [round(due_ms - before) for before in back]
             payload = self.events[at].payload(device.last + 1, times_ms)
             device.publish(due_us, plan.per_publish, payload)
@@ -189,24 +162,26 @@ class Worker:
 
     async def _drain(self) -> None:
         """Until everything is answered, or nothing more is to be hoped for."""
-        while self._now_s() < self.plan.for_s:
+        while self.clock.now_s() < self.plan.for_s:
             await asyncio.sleep(_TICK_S * 10)
-        ends_s = self._now_s() + self.plan.drain_s
-        again_s = self._now_s() + _AGAIN_S
-        while self._waiting() and self._now_s() < ends_s:
-            if self._now_s() > again_s:
+        ends_s = self.clock.now_s() + self.plan.drain_s
+        again_s = self.clock.now_s() + _AGAIN_S
+        while self._waiting() and self.clock.now_s() < ends_s:
+            if self.clock.now_s() > again_s:
                 again_s += _AGAIN_S
                 for device in self.devices:
                     device.again(time.monotonic_ns() // 1000 - round(_AGAIN_S * 1e6))
             await asyncio.sleep(0.02)
 
     def _waiting(self) -> bool:
-        return bool(self.awaited) or any(device.unanswered for device in (*self.devices, *self.probes))
+        return bool(self.probing.awaited) or any(
+            device.unanswered for device in (*self.devices, *self.probing.devices)
+        )
 
     async def _beats(self) -> None:
         second = 1
         while True:
-            await asyncio.sleep(max(0.0, second - self._now_s()))
+            await asyncio.sleep(max(0.0, second - self.clock.now_s()))
             self._beat(second - 1)
             second += 1
 
@@ -214,11 +189,8 @@ class Worker:
         latencies = {
             name: found.encode().decode() for name, found in self.meter.latencies.items() if found.total_count
         }
-        say(Beat(max(0, int(self._now_s())) if second is None else second, self.meter.counts, latencies))
+        say(Beat(max(0, int(self.clock.now_s())) if second is None else second, self.meter.counts, latencies))
         self.meter.clear()
-
-    def _now_s(self) -> float:
-        return (time.monotonic_ns() // 1000 - self.begun_us) / 1e6
 
     # connections
 
@@ -248,43 +220,9 @@ class Worker:
 
     async def _storms(self) -> None:
         for part in STORMS:
-            await asyncio.sleep(max(0.0, part * self.plan.for_s - self._now_s()))
+            await asyncio.sleep(max(0.0, part * self.plan.for_s - self.clock.now_s()))
             for device in self.devices:
                 device.break_off()
-
-    # alerts
-
-    async def _probe(self, number: int) -> None:
-        """Stand in the yard; lock the seal, cut it, and so on."""
-        device, probe = self.probes[number], self.plan.probes[number]
-        await asyncio.sleep(max(0.0, -self._now_s()))
-        for before_ms in _STOOD_MS:
-            self._say(device, _YARD, probe.lon, probe.lat, before_ms=before_ms)
-        due_s = self._now_s() + PROBE_EVERY_S * (0.5 + number / max(1, len(self.probes)))
-        while due_s < self.plan.for_s:
-            self._say(device, _SEAL, number, b"locked")
-            await asyncio.sleep(max(0.0, due_s - self._now_s()))
-            due_us = self.begun_us + round(due_s * 1e6)
-            time_ms = self._say(device, _SEAL, number, b"cut", due_us=due_us)
-            self.awaited[probe.shipment, time_ms] = due_us
-            self.expected_alerts += 1
-            await asyncio.sleep(PROBE_EVERY_S / 2)
-            due_s += PROBE_EVERY_S
-        self._say(device, _SEAL, number, b"locked")
-
-    def _say(
-        self, device: OpenDevice, template: bytes, *rest: Any, due_us: int | None = None, before_ms: int = 0
-    ) -> int:
-        """Publish one event, due now or then; when it happened, Unix milliseconds."""
-        now_us = time.monotonic_ns() // 1000
-        time_ms = self.wall_ms + ((due_us or now_us) - self.begun_us) // 1000 - before_ms
-        device.publish(due_us or now_us, 1, template % (self.plan.run, device.last + 1, time_ms, *rest))
-        return time_ms
-
-    def _alert(self, shipment: str, opened_ms: int) -> None:
-        due_us = self.awaited.pop((shipment, opened_ms), None)
-        if due_us is not None:
-            self.meter.measured("alert", due_us, 1)
 
 
 def say(what: Any) -> None:

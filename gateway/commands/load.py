@@ -1,4 +1,4 @@
-"""``bondwatch load``: an open-loop load against a deployment or a bare broker, with an honest account of it."""
+"""``bondwatch load``: an open-loop load against a deployment or a bare broker, and what came of it."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def load(
         raise Problem(f"--html: there is no directory {html.resolve().parent}")
     if devices * per_publish > rate * (step_s if find_limit else for_s):
         raise Problem(
-            f"{devices} devices with {per_publish} events a message never all get a turn at {rate:g} events/s",
+            f"at {rate:g} events/s not all of {devices} devices with {per_publish} events a message get a turn",
             "raise --rate or --for, or lower --devices or --per-publish",
         )
     wanted = Wanted(

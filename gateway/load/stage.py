@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from simulators.load_device import Login
+from simulators.load_probes import Probe
 from simulators.load_run import Crowd
-from simulators.load_worker import Probe
 from tracking.store import credentials, reading, registry, shipments
 from tracking.store.database import Connection
 
