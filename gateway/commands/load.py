@@ -93,7 +93,7 @@ def load(
         raise Problem(f"--html: there is no directory {html.resolve().parent}")
     if devices * per_publish > rate * (step_s if find_limit else for_s):
         raise Problem(
-            f"at {rate:g} events/s not all of {devices} devices with {per_publish} events a message get a turn",
+            f"at {rate:g} events/s {devices} devices with {per_publish} events a message get no turn each",
             "raise --rate or --for, or lower --devices or --per-publish",
         )
     wanted = Wanted(
