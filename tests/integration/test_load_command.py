@@ -118,7 +118,7 @@ def test_a_limit_is_found(tmp_path: Path) -> None:
         (["--bare"], "error: --bare needs the broker's address"),
         (["--bare", "--broker", "http://x"], 'error: "http://x" is no MQTT address'),
         (["--bare", "--broker", "mqtt://127.0.0.1:1"], "is the broker there"),
-        (["--rate", "10", "--devices", "1000"], "a message get a turn"),
+        (["--rate", "10", "--devices", "1000"], "a message get no turn"),
         (["--html", "/nonexistent/x.html"], "there is no directory /nonexistent"),
         ([], "error: nothing runs on /nonexistent"),
     ],
