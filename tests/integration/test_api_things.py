@@ -102,6 +102,23 @@ def test_a_thing_by_its_uri_and_by_its_label(court: Court, client: TestClient, t
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:bondwatch:problem:not-found")
 
 
+def test_a_scan_puts_a_thing_in_a_place_until_one_takes_it_away(court: Court, client: TestClient) -> None:
+    scanner = court.station.device("SC-1", kind="scanner")
+
+    def scans(minute: int, action: str, **more: Any) -> Any:
+        event = scanner.event(minute * 60, type="scan", code="P-1", action=action, **more)
+        court.station.deliver(scanner.sends(event, received=3600))
+        return client.get("/v1/things/P-1").json()["place"]
+
+    shelved = scans(1, "storing", location="WHMIX01-B")
+    assert shelved | {"run": 0} == {
+        "zone": "WHMIX01-B", "time": "2026-03-04T12:01:00Z", "device": "SIP/SC-1", "run": 0, "seq": 1,
+    }  # fmt: skip
+    assert scans(2, "cycle_counting") == shelved
+    assert client.get("/v1/things/P-1").json()["inside"] == []
+    assert scans(3, "picking", location="WHMIX01-B") is None
+
+
 def test_a_trace_is_that_of_whatever_carried_it(
     court: Court, client: TestClient, tracker: TestDevice
 ) -> None:

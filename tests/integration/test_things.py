@@ -227,6 +227,24 @@ def test_the_record_keeps_what_was_held_before(yard: Yard) -> None:
 
 
 def test_scans_that_move_nothing_leave_nothing(yard: Yard) -> None:
-    yard.hears(yard.scanner, yard.scan(0, "storing", "P-1", BOX), yard.scan(1, "loading", "P-1"))
+    yard.hears(
+        yard.scanner,
+        yard.scan(0, "receiving", "P-1", BOX),
+        yard.scan(1, "loading", "P-1"),
+        yard.scan(2, "storing", "P-1", location="ORIGIN"),
+    )
     assert yard.rows("select count(*) from containment_events") == [(0,)]
     assert yard.rows("select count(*) from work where kind = 'thing'") == [(0,)]
+
+
+def test_what_is_stored_on_a_shelf_stays_on_its_pallet_and_what_is_stored_in_a_cage_is_in_it(
+    yard: Yard,
+) -> None:
+    yard.hears(
+        yard.scanner,
+        yard.scan(0, "packing", "P-1", "PALLET-1"),
+        yard.scan(60, "storing", "P-1", location="ORIGIN"),
+        yard.scan(120, "storing", "PALLET-1", "CAGE-1", location="ORIGIN"),
+    )
+    yard.judge()
+    assert yard.stays() == [("P-1", "PALLET-1", at(0), None), ("PALLET-1", "CAGE-1", at(120), None)]

@@ -58,6 +58,17 @@ join devices d on d.device_id = n.device_id
 join parks p using (park_id)
 order by n.owner, n.event_time, p.code, d.code, n.run, n.seq
 
+-- name: scans_of
+-- What scanned a thing itself, newest first.
+select m.thing_id, m.device_id, p.code || '/' || d.code, d.kind, d.dialect, d.datum, m.event_time, m.run, m.seq, o.body
+from mentions m
+join observations o on o.device_id = m.device_id and o.event_time = m.event_time and o.run = m.run and o.seq = m.seq
+join devices d on d.device_id = m.device_id
+join parks p using (park_id)
+where m.thing_id = %(thing_id)s and m.kind = %(kind)s and not m.is_parent
+order by m.event_time desc, p.code desc, d.code desc, m.run desc, m.seq desc
+limit %(limit)s
+
 -- name: reused
 -- Numbers that came again with another content: of the devices on the goods, while they were, and of what is told.
 select c.owner, p.code || '/' || d.code, o.event_time, o.run, o.seq
