@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from devices.codecs import CODECS, BadEvent, Unreadable
-from devices.observation import Datum, Observation, Position, Reading, Scan, micros, moment
+from devices.observation import Datum, Observation, Position, Scan, measured, micros, moment
 from tracking.domain.custody.told import Told
 from tracking.domain.places import PlaceIndex
 from tracking.domain.things.subject import moved, subject
@@ -195,8 +195,7 @@ class _Derived:
 
 
 def _values(event: Observation) -> dict[str, float]:
-    fact = event.fact
-    return {name: float(value) for name, value in fact.values.items()} if isinstance(fact, Reading) else {}
+    return {name: float(value) for name, value in measured(event.fact).items()}
 
 
 def _moves(event: Observation) -> list[Row]:
