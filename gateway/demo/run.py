@@ -22,7 +22,7 @@ from tracking.store.database import Connection, connect
 from tracking.store.positions import watermark
 
 RECORDED_S: Final = 60.0
-JUDGED_S: Final = 30.0
+JUDGED_S: Final = 120.0
 QUICK_TICK_S: Final = 0.2
 
 T = TypeVar("T")

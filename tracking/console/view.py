@@ -91,11 +91,18 @@ def continuity(
     }
 
 
+def _counted(count: float | None, uom: str | None, words: Words) -> str | None:
+    if count is None:
+        return None
+    unit = words["uom_containers"] if uom == "containers" else uom or ""
+    return f"{count:g} {unit}".strip()
+
+
 def _link(link: Mapping[str, Any], names: Mapping[str, str], words: Words) -> dict[str, Any]:
     place = link["place"]
     told = [
         ("figure_seal", ", ".join(link["seals"]) or None),
-        ("count", None if link["count"] is None else f"{link['count']:g} {link['uom'] or ''}".strip()),
+        ("count", _counted(link["count"], link["uom"], words)),
         ("temperature_c", f"{link['temperature_c']:.1f}" if "temperature_c" in link else None),
         ("weight_kg", None if link["weight_kg"] is None else f"{link['weight_kg']:,.0f}"),
     ]

@@ -37,13 +37,21 @@ where exists (
 
 -- name: alerts
 -- What late data have withdrawn doesn't count.
-select rule, count(*) from alerts where shipment_id > %(shipment)s and occurrences > 0 group by rule order by rule
+select a.rule, count(distinct a.alert_id)
+from alerts a join alert_findings using (alert_id) join findings f using (finding_id)
+where a.shipment_id > %(shipment)s and f.superseded_at is null and f.state <> 'withdrawn'
+group by a.rule
+order by a.rule
 
 -- name: newest_alerts
 select a.severity, a.rule, s.number, a.opened_at
 from alerts a
 join shipments s using (shipment_id)
-where s.shipment_id > %(shipment)s and a.occurrences > 0
+where s.shipment_id > %(shipment)s
+  and exists (
+    select from alert_findings af join findings f using (finding_id)
+    where af.alert_id = a.alert_id and f.superseded_at is null and f.state <> 'withdrawn'
+  )
 order by a.alert_id desc
 limit %(limit)s
 
