@@ -75,7 +75,7 @@ def test_the_demo_tells_its_story_and_accounts_for_it_whatever_is_killed(directo
     demo = DemoProcess(directory, scenario)
     try:
         demo.start()
-        until(lambda: demo.story_ms(turn=0) > (time.time() - 3600) * 1000, "15 minutes of the story", 90)
+        until(lambda: demo.story_ms(turn=0) > (time.time() - 2700) * 1000, "ten minutes of the story", 90)
         demo.kill_everything()
         demo.start()
         for name in ("gateway-1", "judge", "api", "nats", "postgres"):

@@ -38,7 +38,7 @@ where exists (
 -- name: alerts
 -- What late data have withdrawn doesn't count.
 select a.rule, count(distinct a.alert_id)
-from alerts a join alert_findings using (alert_id) join findings f using (finding_id)
+from alerts a join alert_findings af using (alert_id) join findings f on f.finding_id = af.finding_id
 where a.shipment_id > %(shipment)s and f.superseded_at is null and f.state <> 'withdrawn'
 group by a.rule
 order by a.rule
@@ -49,7 +49,7 @@ from alerts a
 join shipments s using (shipment_id)
 where s.shipment_id > %(shipment)s
   and exists (
-    select from alert_findings af join findings f using (finding_id)
+    select from alert_findings af join findings f on f.finding_id = af.finding_id
     where af.alert_id = a.alert_id and f.superseded_at is null and f.state <> 'withdrawn'
   )
 order by a.alert_id desc
