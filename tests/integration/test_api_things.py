@@ -151,8 +151,15 @@ def test_a_shipment_shows_what_is_in_what_and_its_trace_follows(
     shown = client.get("/v1/shipments/S-1").json()
     assert [(row["child_label"], row["parent_label"]) for row in shown["containments"]] == [(BOX, TRUCK)]
     assert [carrier["device"] for carrier in shown["carriers"]] == ["SIP/TRK-1"]
+    assert (shown["inside"], shown["last_seen"]) == ([TRUCK], "2026-03-04T12:09:00Z")
+    for text, found in ((TRUCK, 1), (TRUCK[:4], 1), (TRUCK[1:], 0), (BOX, 1)):
+        assert len(client.get("/v1/shipments", params={"q": text}).json()["shipments"]) == found, text
     assert len(client.get("/v1/shipments/S-1/trace").json()["positions"]) == 8
     assert client.get("/v1/shipments/S-1/milestones").status_code == 200
+    report(client, 7, "DELETE")
+    court.judge()
+    after = client.get("/v1/shipments/S-1").json()
+    assert (after["inside"], after["last_seen"]) == ([], "2026-03-04T12:07:00Z")
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "figure_after_s": ("after, s", "时限（秒）"),
     "figure_seal": ("seal", "关锁"),
     "figure_certain": ("certain", "确定"),
+    "figure_said": ("said", "所报内容"),
     "figure_observation": ("observation", "观测"),
 }
 

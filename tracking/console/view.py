@@ -111,7 +111,7 @@ def _link(link: Mapping[str, Any], names: Mapping[str, str], words: Words) -> di
         "kind": link["kind"],
         "witness": link["witness"],
         "place": names.get(place, place) if place else None,
-        "hands": [party for party in (link["giver"], link["taker"]) if party],
+        "hands": list(dict.fromkeys(party for party in (link["giver"], link["taker"]) if party)),
         "figures": [(words[name], value) for name, value in told if value is not None],
     }
 
@@ -189,9 +189,12 @@ def piece_of(piece: Mapping[str, Any], words: Words) -> dict[str, Any]:
 
     The whole of it, with every observation's key, is in the API's answer.
     """
-    known = piece.get("known_at") or {}
+    known = piece.get("known_at") or piece.get("observation") or {}
     told = {**piece, **(piece.get("detail") or {})}
     figures = {name: value for name, value in told.items() if name in FIGURES and value is not None}
+    said = {n: v for n, v in (piece.get("fact") or {}).items() if n != "type" and v not in (None, [], "")}
+    if said:
+        figures["said"] = said
     if known.get("seq", -1) >= 0:
         figures["observation"] = f"{piece.get('device')} run {known['run']} seq {known['seq']}"
     return {

@@ -38,8 +38,8 @@ def shipments(
     """A page of shipments, newest first, with what a list shows of each.
 
     Args:
-        search: the beginning of a number, reference or thing's label, or the whole label or URI of a thing
-            that they were ever in; empty: all.
+        search: the beginning of a number, reference or thing's label, or a thing's whole URI, of the goods or
+            of what they were ever in; empty: all.
         after: (created_at, shipment_id) of the last row of the page before.
     """
     after_at, after_id = after or (None, None)

@@ -20,7 +20,7 @@ with hits as (
      where upper(t.label) like %(prefix)s or t.uri = %(exact)s limit 1000)
     union
     (with recursive inside (thing_id) as (
-        select thing_id from things where upper(label) = upper(%(exact)s) or uri = %(exact)s
+        (select thing_id from things where upper(label) like %(prefix)s or uri = %(exact)s limit 1000)
         union
         select c.child_id from inside i join containments c on c.parent_id = i.thing_id and c.superseded_at is null
      )
