@@ -51,6 +51,11 @@ def check(conn: Connection) -> Part:
     ):
         for (key,) in verify.rows(conn, query):
             part.differs(table, key, "ends at another time than the next one begins")
-    for (key,) in verify.rows(conn, "wrong_ledger_numbers"):
-        part.differs("ledger", key, "has the wrong number")
+    for query, table, says in (
+        ("wrong_ledger_numbers", "ledger", "has the wrong number"),
+        ("wrong_alerts", "alerts", "isn't what its actions and findings tell"),
+        ("unalerted_findings", "alert_findings", "is missing"),
+    ):
+        for (key,) in verify.rows(conn, query):
+            part.differs(table, key, says)
     return part
