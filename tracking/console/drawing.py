@@ -173,7 +173,10 @@ def _path(points: Iterable[Sequence[float]], projection: Projection) -> str:
 def _trace(positions: Sequence[tuple[float, float]], projection: Projection) -> str:
     if len(positions) < 2:
         return ""
-    line = shapely.linestrings([projection.point(lon, lat) for lon, lat in positions])
+    lon, lat = np.asarray(positions).T
+    line = shapely.linestrings(
+        np.column_stack(((lon - projection.lon0) * projection.kx, (projection.lat0 - lat) * projection.ky))
+    )
     coordinates = shapely.get_coordinates(shapely.simplify(line, SIMPLIFY_UNITS, preserve_topology=False))
     return "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in coordinates)
 

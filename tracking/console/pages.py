@@ -24,7 +24,7 @@ from tracking.console.i18n import Language, Words, choose
 from tracking.exchange import account, coverage
 from tracking.exchange import certificate as exchange
 from tracking.judge.decoding import Undecodable
-from tracking.store import reading
+from tracking.store import reading, traces
 
 HERE: Final = Path(__file__).parent
 SITE_ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -133,12 +133,12 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         stays = reading.what_is_in_what(conn, shipment_id)
         areas = reading.areas(conn, at=ctx.now() + timedelta(seconds=1))
         primary = [carrier for carrier in carrying if carrier["role"] == "primary"]
-        fixes = reading.positions(conn, primary, since=EARLIEST, until=LATEST, limit=MOST_POSITIONS)
+        fixes = traces.positions(conn, primary, since=EARLIEST, until=LATEST, limit=MOST_POSITIONS)
     covered = _covered(ctx, number) if shipment["judged_through"] else {}
     language = _language(request)
     words = Words(language)
     focus = view.areas_named(terms["body"] if terms else {})
-    drawing = draw(areas, [(fix["lon"], fix["lat"]) for fix in fixes], focus, language)
+    drawing = draw(areas, [(fix.lon, fix.lat) for fix in fixes], focus, language)
     names = view.area_names(areas, language)
     return {
         "shipment": shipment,
@@ -151,7 +151,7 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         "findings": [view.finding(row, words) for row in findings],
         "changes": [account.shown(one) for one in reversed(changed)],
         "positions": len(fixes),
-        "last_seen": fixes[-1]["event_time"] if fixes else None,
+        "last_seen": fixes[-1].event_time if fixes else None,
         "drawing": drawing,
         "labelled": focus,
         "marks": view.marks(findings, fixes, drawing.projection, words),

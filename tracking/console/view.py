@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from tracking.console.drawing import Projection
 from tracking.console.i18n import WORDS, Words
+from tracking.store.traces import TracePoint
 
 SHAPES: Final = {"critical": "▲", "major": "◆", "minor": "●", "info": "○", "undetermined": "?"}
 FIGURES: Final = (
@@ -219,27 +220,25 @@ def plain(value: Any) -> str:
 
 def marks(
     findings: Sequence[Mapping[str, Any]],
-    fixes: Sequence[Mapping[str, Any]],
+    fixes: Sequence[TracePoint],
     projection: Projection,
     words: Words,
 ) -> list[Mark]:
     """Where each finding opened, on the trace."""
-    times = [fix["event_time"] for fix in fixes]
+    times = [fix.event_time for fix in fixes]
     placed = []
     for row in findings:
         fix = _at(times, fixes, row["opened_at"])
         if fix is None:
             continue
-        x, y = projection.point(fix["lon"], fix["lat"])
+        x, y = projection.point(fix.lon, fix.lat)
         mark = mark_of(row)
         title = f"{words['rule_' + row['rule']]} · {words['severity_' + mark]}"
         placed.append(Mark(x=x, y=y, shape=SHAPES[mark], severity=mark, title=title))
     return placed
 
 
-def _at(
-    times: Sequence[datetime], fixes: Sequence[Mapping[str, Any]], moment: datetime
-) -> Mapping[str, Any] | None:
+def _at(times: Sequence[datetime], fixes: Sequence[TracePoint], moment: datetime) -> TracePoint | None:
     """The first fix at or after a moment, else the last one."""
     if not fixes:
         return None

@@ -112,13 +112,6 @@ def what_is_in_what(conn: Connection, shipment_id: int, *, limit: int = 200) -> 
     return _rows(conn, "what_is_in_what", shipment_id=shipment_id, limit=limit)
 
 
-def positions(
-    conn: Connection, carrying: Sequence[Row], *, since: datetime, until: datetime, limit: int
-) -> list[Row]:
-    """The positions of carriers within their intervals, in event-time order."""
-    return _rows(conn, "positions", **_intervals(carrying), since=since, until=until, limit=limit)
-
-
 def milestones(conn: Connection, carrying: Sequence[Row], *, known_at: datetime | None = None) -> list[Row]:
     """The milestones of carriers within their intervals, in event-time order.
 

@@ -17,7 +17,7 @@ from tracking.api.problems import Problem, not_found
 from tracking.api.traces import FORMATS, LAST_MOMENT, MOST_POSITIONS, Format, accepted, answer
 from tracking.domain.things.placing import placed
 from tracking.judge import decoding
-from tracking.store import reading, registry, things, told
+from tracking.store import reading, registry, things, told, traces
 from tracking.store.database import Connection
 
 router = APIRouter(prefix="/v1", tags=["things"])
@@ -96,9 +96,9 @@ def trace(
     with ctx.pool.connection() as conn:
         row = find(conn, thing)
         carrying = reading.carriers_of_thing(conn, row["thing_id"], row["uri"])
-        rows = reading.positions(conn, carrying, since=since, until=until, limit=MOST_POSITIONS)
+        rows = traces.positions(conn, carrying, since=since, until=until, limit=MOST_POSITIONS)
     wanted = as_ or accepted(request.headers.get("accept", ""))
-    return answer(wanted, "thing", row["uri"], rows, carrying)
+    return answer(wanted, "thing", row["uri"], rows)
 
 
 @router.get("/things/{thing:path}")

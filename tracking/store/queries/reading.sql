@@ -124,17 +124,6 @@ join things p on p.thing_id = s.parent_id
 order by s.valid_from, c.uri
 limit %(limit)s;
 
--- name: positions
--- The positions of some devices, each within its interval, in event-time order.
-select c.device_id, o.event_time, o.lon, o.lat, o.accuracy_m, o.speed_mps, o.heading_deg, o.run, o.seq
-from unnest(%(devices)s::bigint[], %(froms)s::timestamptz[], %(tos)s::timestamptz[]) as c (device_id, valid_from, valid_to)
-join observations o on o.device_id = c.device_id
- and o.event_time >= c.valid_from and o.event_time < coalesce(c.valid_to, 'infinity')
-where o.lon is not null
-  and o.event_time >= %(since)s and o.event_time < %(until)s
-order by o.event_time, c.device_id, o.run, o.seq
-limit %(limit)s;
-
 -- name: milestones
 -- Those that are held true now; or, with `known_at`, that were then.
 select m.time, m.kind, m.area, m.detail, p.code || '/' || d.code as device, c.role, m.at_time, m.recorded_at
