@@ -69,10 +69,7 @@ def measure(directory: Path, load: Load, say: Callable[[str], None]) -> IngestRe
         say: told what happens, for people.
     """
     devices_file = directory / "devices.jsonl"
-    generate = [
-        sys.executable, "-m", "simulators.load", "--devices-file", str(devices_file),
-        "--events", str(load.events), "--per-publish", str(load.per_publish), "--json",
-    ]  # fmt: skip
+    generate = generator(devices_file, load.events, load.per_publish)
     with Instance(directory, workers=load.workers) as instance, connect(instance.dsn) as conn:
         say(f"registering {load.devices} devices, drawing {load.zones} zones")
         set_stage(conn, load.devices, load.zones, devices_file)
@@ -108,6 +105,14 @@ def measure(directory: Path, load: Load, say: Callable[[str], None]) -> IngestRe
         floor_cpu_us_per_event=round(bottom.cpu_us_per_event, 1),
         ratio_to_floor=round(per_event / bottom.cpu_us_per_event, 2),
     )
+
+
+def generator(devices_file: Path, events: int, per_publish: int) -> list[str]:
+    """The command that sends a load, but for its ``--mqtt``."""
+    return [
+        sys.executable, "-m", "simulators.load", "--devices-file", str(devices_file),
+        "--events", str(events), "--per-publish", str(per_publish), "--json",
+    ]  # fmt: skip
 
 
 def send(command: list[str]) -> dict[str, Any]:
