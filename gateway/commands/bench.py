@@ -42,13 +42,17 @@ def ingest(
     per_publish: Annotated[int, typer.Option(min=1, max=1000, help="Events in one MQTT message.")] = 10,
     zones: Annotated[int, typer.Option(min=0, help="Zones that positions are judged against.")] = 500,
     workers: Annotated[int, typer.Option(min=1, help="Gateway processes.")] = 1,
+    through_mosquitto: Annotated[
+        bool,
+        typer.Option("--mosquitto", help="Through Mosquitto, from PATH, instead of the embedded broker."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
 ) -> None:
     """Events a second through broker, pipeline and commit, and CPU per event against the floor.
 
     Takes about a minute and needs nothing running: it starts an installation of its own and removes it.
     """
-    load = Load(events=events, devices=devices, per_publish=per_publish, zones=zones, workers=workers)
+    load = Load(events, devices, per_publish, zones, workers, through_mosquitto)
     report = _in_directory(lambda directory, say: measure(directory, load, say))
     Console(stderr=True).print(_table(report))
     if as_json:
