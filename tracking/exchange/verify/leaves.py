@@ -29,6 +29,8 @@ TABLES: Final = {
     "decision": "decisions",
     "action": "alert_actions",
     "gate_decision": "gate_decisions",
+    "correction": "corrections",
+    "retraction": "retractions",
 }
 """Where the rows of each kind of leaf stand."""
 

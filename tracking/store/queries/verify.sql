@@ -88,6 +88,12 @@ select distinct key from work where kind = 'document'
 select distinct key from work
 where kind = 'shipment' or kind = 'shipment_due' and due_at <= coalesce(%(watermark)s::timestamptz, '-infinity')
 
+-- name: evidence
+-- What every version of every finding rests on.
+select s.number, f.rule, f.finding_id, f.evidence
+from findings f join shipments s using (shipment_id)
+where f.shipment_id = any(%(ids)s) order by f.finding_version
+
 -- name: wrong_area_ends
 -- A revision ends where the next one begins.
 select code || ' revision ' || revision
