@@ -24,7 +24,7 @@ from tracking.console.i18n import Language, Words, choose
 from tracking.exchange import account, coverage
 from tracking.exchange import certificate as exchange
 from tracking.judge.decoding import Undecodable
-from tracking.store import reading, traces
+from tracking.store import corrections, reading, traces
 
 HERE: Final = Path(__file__).parent
 SITE_ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -130,6 +130,7 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         milestones = reading.milestones(conn, carrying)
         findings = reading.findings(conn, shipment_id)
         changed = account.of(conn, shipment)
+        corrected = corrections.of_shipment(conn, shipment_id)
         stays = reading.what_is_in_what(conn, shipment_id)
         areas = reading.areas(conn, at=ctx.now() + timedelta(seconds=1))
         primary = [carrier for carrier in carrying if carrier["role"] == "primary"]
@@ -149,7 +150,8 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         "continuity": view.continuity(covered.get("continuity"), names, words),
         "coverage": view.coverage(covered, words),
         "findings": [view.finding(row, words) for row in findings],
-        "changes": [account.shown(one) for one in reversed(changed)],
+        "changes": [view.change(account.shown(one)) for one in reversed(changed)],
+        "corrections": [view.correction(one) for one in corrected],
         "positions": len(fixes),
         "last_seen": fixes[-1].event_time if fixes else None,
         "drawing": drawing,

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from tracking.console.drawing import Projection
 from tracking.console.i18n import WORDS, Words
+from tracking.domain.custody.corrections import Correction
 from tracking.store.traces import TracePoint
 
 SHAPES: Final = {"critical": "▲", "major": "◆", "minor": "●", "info": "○", "undetermined": "?"}
@@ -182,6 +183,33 @@ def finding(row: Mapping[str, Any], words: Words) -> dict[str, Any]:
         "mark": mark_of(row),
         "evidence": [piece_of(piece, words) for piece in row["evidence"]],
         "parameters": sorted((name, plain(value)) for name, value in row["parameters"].items()),
+    }
+
+
+def change(told: Mapping[str, Any]) -> dict[str, Any]:
+    """A change of the findings, with its causes each in a few words and once."""
+    counted: dict[str, int] = {}
+    for one in told["because"]:
+        about = next((one[name] for name in ("device", "area", "number", "reason") if one.get(name)), "")
+        cause = f"{one.get('by', '')} {about}".strip()
+        counted[cause] = counted.get(cause, 0) + int(one.get("events", 1))
+    causes = [f"{cause} ×{count}" if count > 1 else cause for cause, count in counted.items() if cause]
+    return dict(told) | {"causes": causes}
+
+
+def correction(one: Correction) -> dict[str, Any]:
+    """What people said was observed wrongly."""
+    seen = one.observation
+    return {
+        "device": seen.device,
+        "time": seen.time,
+        "number": f"{seen.run}/{seen.seq}",
+        "reason": one.reason,
+        "why": one.why,
+        "corrective": [f"{other.device} {other.run}/{other.seq}" for other in one.corrective],
+        "by": one.by,
+        "recorded_at": one.recorded_at,
+        "retraction": one.retraction,
     }
 
 
