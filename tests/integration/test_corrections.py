@@ -236,7 +236,9 @@ def test_the_same_said_again_changes_nothing_and_another_word_waits_for_the_retr
     assert taken.correction == again.correction
     with pytest.raises(correcting.Stands, match="was retracted already"):
         correcting.retract(court.conn, 1, why="changed my mind", by="desk 2", recorded_at=at(6002))
-    assert correct(court, off[0]) == [2]
+    with pytest.raises(correcting.TakenBack, match="say why, in other words"):
+        correct(court, off[0])
+    assert correct(court, off[0], why="wet after all") == [2]
     assert truck.told > 0
 
 

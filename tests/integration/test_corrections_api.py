@@ -273,6 +273,8 @@ def test_requests_are_answered_as_others_are(court: Court, client: TestClient, f
         assert client.post("/v1/corrections/1/retractions", json=said).status_code == status
     answer = client.post("/v1/corrections/1/retractions", json=said | {"by": "desk 4"})
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:bondwatch:problem:correction-retracted")
+    answer = client.post("/v1/corrections", json=correction(one, corrective=[other]))
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:bondwatch:problem:correction-retracted")
     assert client.post("/v1/corrections/9/retractions", json=said).status_code == 404
     assert (
         client.post("/v1/corrections", json=correction(one), headers={"Authorization": ""}).status_code == 401

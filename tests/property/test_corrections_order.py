@@ -21,6 +21,7 @@ from tracking.store import correcting, shipments
 
 END = 1500
 EVERY_S = 20
+TIMES = itertools.count(1)
 
 
 class Said(NamedTuple):
@@ -172,7 +173,7 @@ def correct(world: World, place: int) -> int:
         world.court.conn,
         world.said[place].observation,
         reason="incorrect_data",
-        why="wet",
+        why=f"wet, for the time {next(TIMES)}",
         by="desk",
         recorded_at=at(END),
     ).correction.entry

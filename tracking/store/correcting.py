@@ -53,6 +53,14 @@ class Stands(Refused):
         self.entry = entry
 
 
+class TakenBack(Stands):
+    """It was declared in these very words, and taken back: a request that comes late must not undo that.
+
+    Attributes:
+        entry: of the correction that was taken back.
+    """
+
+
 class BadCorrective(Refused):
     """An observation that can't tell it right.
 
@@ -100,6 +108,7 @@ def correct(
         Unrecorded: there is no such observation.
         WasRejected: it was never taken.
         Stands: another correction of it stands; that would have to be retracted first.
+        TakenBack: the same was said before, and retracted.
         BadCorrective: an observation that isn't recorded, is itself in error, or is this one.
     """
     with conn.transaction():
@@ -110,6 +119,9 @@ def correct(
         for one in corrections.of_observations(conn, [observation]):
             if one.stands and one.says(said):
                 return Declared(one, is_new=False)
+            if one.says(said):
+                detail = f"correction {one.entry} said the same and was taken back; say why, in other words"
+                raise TakenBack(one.entry, detail)
             if one.stands:
                 detail = f"{observation} is corrected already; retract correction {one.entry} first"
                 raise Stands(one.entry, detail)

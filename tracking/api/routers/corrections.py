@@ -26,8 +26,8 @@ def correct(body: NewCorrection, response: Response, ctx: Ctx, caller: Authorise
     """Declare a recorded observation to be in error. It stays as it is and is counted as heard, and no
     finding rests on it any more.
 
-    The answer is 200 when the same is said already; 409 while another correction of it stands, or when what
-    was sent under this number was rejected, so that nothing rests on it.
+    The answer is 200 when the same is said already; 409 while another correction of it stands, when the same
+    was said and taken back, or when what was sent under this number was rejected: nothing rests on that.
     """
     with ctx.pool.connection() as conn:
         try:
@@ -46,6 +46,8 @@ def correct(body: NewCorrection, response: Response, ctx: Ctx, caller: Authorise
             raise Problem(409, "observation-rejected", str(error), pointer="/observation") from error
         except correcting.Unrecorded as error:
             raise Problem(404, "observation-not-recorded", str(error), pointer="/observation") from error
+        except correcting.TakenBack as error:
+            raise Problem(409, "correction-retracted", str(error), correction=error.entry) from error
         except correcting.Stands as error:
             raise Problem(409, "observation-corrected", str(error), correction=error.entry) from error
         except correcting.BadCorrective as error:
