@@ -123,7 +123,8 @@ def databases(postgres: Server) -> Iterator[Any]:
         postgres.drop(dsn)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.timeout(600)
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 2**32 - 1),
     share=st.sampled_from([0.03, 0.3]),
