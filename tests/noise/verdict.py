@@ -23,6 +23,9 @@ NEAR_M: Final = 10.0
 """Who comes as near to a zone as this may be told to be in it, or off a corridor at whose edge it is."""
 
 AROUND_S: Final = 30.0
+SEEN: Final = 3
+"""Of what a receiver has reported fewer fixes, in a tunnel most of the time, nobody can tell."""
+
 EXIT_M: Final = 100.0
 EXIT_S: Final = 180.0
 STRAY_S: Final = 300.0
@@ -109,7 +112,7 @@ def hold_against(
 
 
 def true_exits(path: Path, ground: Ground, reported_s: Sequence[float]) -> list[Exit]:
-    """Exits by over ``EXIT_M`` for over ``EXIT_S``, of who had been as far within for as long.
+    """Exits by over ``EXIT_M`` for over ``EXIT_S``, of who had been seen as far within for as long.
 
     One that the journey's end cuts short doesn't count: its confirmation may be yet to come.
     """
@@ -121,7 +124,8 @@ def true_exits(path: Path, ground: Ground, reported_s: Sequence[float]) -> list[
     was_settled, last_within = False, 0.0
     for since, until in _runs(t, beyond):
         if beyond[since] < -DEEP_M and t[until] - t[since] > EXIT_S:
-            was_settled = True
+            seen = bisect_right(reported_s, t[until]) - bisect_right(reported_s, t[since])
+            was_settled = was_settled or seen >= SEEN
         if until == len(t) - 1:
             break
         if beyond[since] > EXIT_M and t[until] - t[since] > least_s and was_settled:

@@ -32,28 +32,32 @@ def lengthened(
     depth = _depth(work, fix, distance_m if target is Standing.LEAVING else -distance_m)
     goes_on = run is not None and (run.standing is target or Standing.TOUCHED in (run.standing, target))
     if run is None or not goes_on:
-        return Presence(target, 1, fix, work.track.fix, 0, depth)
-    sure_us = max(0, run.sure_us + _counted_us(work, fix, code, run, depth, target))
-    after = run.after or fix if target is Standing.TOUCHED else run.after
+        is_new = target is Standing.ENTERING and _was_never_outside(work, fix, code)
+        return Presence(target, 1, fix, work.track.fix, 0, depth, None, is_new)
+    count, first, after, is_new = run.count, run.first, run.after, run.is_new
+    sure_us = max(0, run.sure_us + _counted_us(work, fix, run, depth, target))
     if target is Standing.TOUCHED:
-        return Presence(target, run.count, run.first, run.prior, sure_us, depth, after)
-    if run.standing is Standing.TOUCHED and not sure_us:
-        return Presence(target, 1, fix, run.prior, 0, depth, after)
-    return Presence(target, run.count + 1, run.first, run.prior, sure_us, depth, after)
+        after = after or fix
+    elif run.standing is Standing.TOUCHED and not sure_us:
+        count, first, is_new = 1, fix, False
+    else:
+        count += 1
+    return Presence(target, count, first, run.prior, sure_us, depth, after, is_new)
 
 
 def is_confirmed(work: Working, fix: Fix, code: str, run: Presence) -> bool:
     """Whether the run is evidence enough; leaving what is no longer in force needs none."""
     params = work.params
-    points, span_s = params.exit_points, params.exit_span_s
-    if run.standing is Standing.LEAVING:
-        if work.places.holds(code, fix.time_us) is None:
-            return True
-        if code in work.places.corridors:
-            points, span_s = params.stray_points, params.stray_span_s
-    elif not work.stands or _was_never_outside(work, fix, code, run):
-        points = params.entry_points
-    return run.count >= points and run.sure_us >= span_s * 1e6
+    if run.standing is Standing.ENTERING:
+        if run.sure_us < params.exit_span_s * 1e6:
+            return False
+        is_eased = run.is_new or not _stands(work, fix)
+        return run.count >= (params.entry_points if is_eased else params.exit_points)
+    if work.places.holds(code, fix.time_us) is None:
+        return True
+    if code in work.places.corridors:
+        return run.count >= params.stray_points and run.sure_us >= params.stray_span_s * 1e6
+    return run.count >= params.exit_points and run.sure_us >= params.exit_span_s * 1e6
 
 
 def _depth(work: Working, fix: Fix, beyond_m: float) -> float:
@@ -65,7 +69,7 @@ def _depth(work: Working, fix: Fix, beyond_m: float) -> float:
     return beyond_m / fix.accuracy_m
 
 
-def _counted_us(work: Working, fix: Fix, code: str, run: Presence, depth: float, target: Standing) -> int:
+def _counted_us(work: Working, fix: Fix, run: Presence, depth: float, target: Standing) -> int:
     """What the time since the fix before counts, microseconds; negative where it speaks against the run.
 
     What stands may be in by drift, and needs as much to enter as to leave; on the move, seconds count more.
@@ -74,20 +78,27 @@ def _counted_us(work: Working, fix: Fix, code: str, run: Presence, depth: float,
     params, last = work.params, work.track.fix
     assert last is not None
     counted = min(fix.time_us - last.time_us, params.error_lasts_s * 1e6)
-    is_new = target is not Standing.LEAVING and _was_never_outside(work, fix, code, run)
-    if target is not Standing.LEAVING and (is_new or not work.stands):
+    if target is not Standing.LEAVING and (run.is_new or not _stands(work, fix)):
         counted *= params.exit_span_s / params.entry_span_s
     low, high = min(run.depth, depth), max(run.depth, depth)
-    if low < 0 or not is_new:
+    if low < 0 or not run.is_new:
         counted *= (low * high if low > 0 else -low * low) / (params.sure_depth * params.sure_depth)
     return int(counted)
 
 
-def _was_never_outside(work: Working, fix: Fix, code: str, run: Presence) -> bool:
-    """Whether the track begins inside, by its beginning or a jump, or the area was drawn around it."""
-    if run.prior is None or run.first is None:
+def _stands(work: Working, fix: Fix) -> bool:
+    """Whether it has been slow, on one spot, for two fixes or more."""
+    anchor = work.track.anchor
+    return work.track.stopped or (anchor is not None and anchor is not fix)
+
+
+def _was_never_outside(work: Working, fix: Fix, code: str) -> bool:
+    """Whether the track begins inside, by its first fix or by a jump, or the area was drawn around it."""
+    last = work.track.fix
+    if last is None:
         return True
     area = work.places.holds(code, fix.time_us)
-    if area is not None and area.valid_from_us > run.prior.time_us:
+    if area is not None and area.valid_from_us > last.time_us:
         return True
-    return Way(run.prior, run.first).is_impossible(work.profile, work.params)
+    way = Way(last, fix)
+    return way.length_m() > work.params.jump_min_m and way.is_impossible(work.profile, work.params)

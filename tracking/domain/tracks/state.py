@@ -62,6 +62,7 @@ class Presence(Struct, frozen=True, array_like=True):
         sure_us: the time that the run counts as evidence, microseconds.
         depth: how far beyond the border its last fix lies, in accuracies of that fix.
         after: the first fix of ``TOUCHED``: after fixes inside, one that isn't.
+        is_new: that the device was never seen outside before the run, which so has no crossing to prove.
     """
 
     standing: Standing
@@ -71,6 +72,7 @@ class Presence(Struct, frozen=True, array_like=True):
     sure_us: int = 0
     depth: float = 0.0
     after: Fix | None = None
+    is_new: bool = False
 
 
 class Held(Struct, frozen=True, array_like=True, gc=False):

@@ -22,7 +22,6 @@ class Working(Struct):
         apart_m2: square of the distance beyond which a fix isn't simply where the last one was.
         jump_m2: square of the shortest impossible jump.
         slow_mps: a faster fix moves, metres per second.
-        stands: whether it has been slow, on one spot, for two fixes or more.
     """
 
     track: Track
@@ -33,7 +32,6 @@ class Working(Struct):
     apart_m2: float
     jump_m2: float
     slow_mps: float
-    stands: bool = False
 
     @classmethod
     def over(
