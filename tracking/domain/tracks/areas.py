@@ -2,8 +2,7 @@
 
 A fix's verdict on an area is *inside*, *outside* or *undetermined*. One fix alone changes nothing: the table
 says how a run of verdicts moves the standing, and a run must be evidence enough (``runs``) before it is told.
-An undetermined fix breaks every run, so drift along a border, however long, is neither a departure nor an
-arrival.
+Drift along a border, however long, is neither a departure nor an arrival.
 """
 
 from __future__ import annotations
