@@ -87,9 +87,16 @@ def _counted_us(work: Working, fix: Fix, run: Presence, depth: float, target: St
 
 
 def _stands(work: Working, fix: Fix) -> bool:
-    """Whether it has been slow, on one spot, for two fixes or more."""
-    anchor = work.track.anchor
-    return work.track.stopped or (anchor is not None and anchor is not fix)
+    """Whether it stands: by its own word, or no farther from the last fix than both may err.
+
+    A reflection ends a stop, so that alone doesn't say.
+    """
+    last = work.track.fix
+    assert last is not None
+    if work.track.stopped or work.is_slow is not None:
+        return work.track.stopped or bool(work.is_slow)
+    way = Way(last, fix)
+    return way.length_m() <= way.doubt_m
 
 
 def _was_never_outside(work: Working, fix: Fix, code: str) -> bool:
