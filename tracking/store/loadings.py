@@ -1,0 +1,35 @@
+"""What was loaded on vehicles, counted from the intervals that scans and reports make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg.rows import dict_row
+
+from tracking.store.database import Connection, queries
+
+SQL: Final = queries("loadings")
+
+
+def loadings(
+    conn: Connection, *, since: datetime, until: datetime, vehicles: Sequence[str] | None, limit: int
+) -> list[dict[str, Any]]:
+    """Counts by vehicle: loaded, pulled_back, aboard, under_custody, others, released, held, may_leave.
+
+    Args:
+        conn: the database.
+        since: what was loaded from here on.
+        until: and before this; how things stand is told as of it.
+        vehicles: URIs; None: all into which something went.
+        limit: vehicles at most.
+    """
+    asked = {
+        "since": since,
+        "until": until,
+        "vehicles": None if vehicles is None else list(vehicles),
+        "limit": limit,
+    }
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(SQL["loadings"], asked).fetchall()
