@@ -63,9 +63,8 @@ def test_a_finding_opens_to_the_bytes_that_came(court: Court, api: TestClient) -
         raw = b64decode(message["raw"])
         assert message["text"] == raw.decode()
         assert json.loads(raw)["seq"] == message["seq"]
-        (stored,) = court.rows(
-            f"select body, batch_id, leaf from observations where seq = {message['seq']} and run = {message['run']}"
-        )
+        key = f"run = {message['run']} and seq = {message['seq']}"
+        (stored,) = court.rows(f"select body, batch_id, leaf from observations where {key}")
         assert stored == (raw, message["batch"], message["leaf"])
 
 

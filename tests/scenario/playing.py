@@ -5,8 +5,9 @@ look what stands is compared with what should.
 from __future__ import annotations
 
 import random
+import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,8 +22,11 @@ from simulators.scripts.timeline import Said, Timeline
 from tests.fault.api import Api
 from tests.fault.stack import Stack
 from tests.fault.waiting import until
+from tests.scenario.alarms import Listener
+from tests.scenario.answers import Names, unanswered
 from tests.scenario.chains import chain_of
 from tests.scenario.comparing import Compared, compare
+from tests.scenario.keeping import miscounted, unopened
 from tests.scenario.voices import RUN, Voices
 from tracking.store import positions, work
 from tracking.store.database import connect
@@ -30,7 +34,6 @@ from tracking.store.database import connect
 STEP = timedelta(minutes=10)
 AT_ONCE = frozenset({"gate", "seal", "handover"})
 NEAR_US = 500_000
-LONG_BEFORE = "2020-01-01T00:00:00Z"
 SETTLED_S = 120.0
 
 
@@ -60,6 +63,8 @@ class Stage:
         self.published = 0
         self._last: dict[str, int] = {}
         self._voices = Voices(stack.mqtt_port, self.secrets)
+        self._listener = Listener(stack.api, stack.key)
+        self._as_it_came = True
         self._build()
 
     def close(self) -> None:
@@ -82,6 +87,7 @@ class Stage:
                 that look is taken.
         """
         acts: list[Act] = []
+        self._as_it_came = midway is None and shuffled is None
         told = self._numbered(timelines)
         for timeline, said in zip(timelines, told, strict=True):
             events = said if shuffled is None else _at_the_end(timeline, said, shuffled)
@@ -93,6 +99,8 @@ class Stage:
                 midway()
             self._set_clock(act.at)
             act.do()
+        with connect(self.stack.dsn) as conn:
+            self.compared.append(Compared([], list(miscounted(conn, self._voices.said))))
 
     def _numbered(self, timelines: Sequence[Timeline]) -> list[list[Said]]:
         """What each story's devices say, each device counting on through all of them in order of time."""
@@ -135,7 +143,7 @@ class Stage:
         )
         for at, events in _steps(said, breaks):
             place += 1
-            yield Act(at, 2, place, partial(self._publish, events))
+            yield Act(at, 2, place, partial(self._publish, timeline, events))
         for look in looks:
             place += 1
             yield Act(timeline.moment(look.at), 3, place, partial(self._look, timeline, look))
@@ -208,8 +216,24 @@ class Stage:
             path = f"/v1/things/{quote(document.things[0], safe='')}/documents"
         self.api.ask("POST", path, said | {"shipments": about})
 
-    def _publish(self, events: Sequence[Said]) -> None:
+    def _publish(self, timeline: Timeline, events: Sequence[Said]) -> None:
+        begins = time.monotonic()
         self.published += self._voices.say(events)
+        if self._as_it_came:
+            told = {(event.device, event.time) for event in events}
+            self.compared.append(Compared(list(self._unheard(timeline, told, begins)), []))
+
+    def _unheard(
+        self, timeline: Timeline, told: Collection[tuple[str, datetime]], since: float
+    ) -> Iterator[str]:
+        """Alerts that didn't come in time."""
+        for alarm in timeline.alarms:
+            if (self._device(timeline, alarm.device), timeline.moment(alarm.at)) not in told:
+                continue
+            number = self._number(timeline, alarm.shipment)
+            took = self._listener.wait(number, alarm.rule, since, alarm.within_s)
+            if took is None:
+                yield f"{timeline.variant} {alarm.shipment} {alarm.rule} heard within {alarm.within_s:g} s"
 
     def _named(self, timeline: Timeline, event: Said) -> Said:
         """Passes and devices that aren't gates belong to a variant, as its shipments do."""
@@ -233,6 +257,14 @@ class Stage:
         compared = compare(timeline, expected, standing)
         compared.missing.extend(self._undecided(timeline, look))
         compared.missing.extend(self._unchained(timeline, look))
+        names = Names(partial(self._number, timeline), partial(self._device, timeline))
+        compared.missing.extend(
+            unanswered(self.api, timeline, look, names, standing, as_it_came=self._as_it_came)
+        )
+        if look is timeline.looks[-1]:
+            for shipment, findings in standing.items():
+                number = self._number(timeline, shipment)
+                compared.missing.extend(unopened(self.api, number, findings, self._voices.said))
         self.compared.append(compared)
 
     def _unchained(self, timeline: Timeline, look: Look) -> Iterator[str]:
