@@ -244,9 +244,13 @@ class Timeline:
         for place in range(scans.count):
             share = place / max(scans.count - 1, 1)
             time = begins + (ends - begins) * share
-            code = scans.codes.replace("{n}", f"{scans.first + place:06d}")
+            number = f"{scans.first + place:06d}"
+            told = {"type": "scan", "code": scans.codes, **scans.fact}
+            fact = {
+                name: value.replace("{n}", number) if isinstance(value, str) else value
+                for name, value in told.items()
+            }
             is_repeated = place >= scans.count - scans.again
-            fact = {"type": "scan", "code": code, **scans.fact}
             device = scans.devices[place % len(scans.devices)]
             yield device, time, fact, again_at, int(is_repeated)
 

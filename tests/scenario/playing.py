@@ -5,6 +5,7 @@ look what stands is compared with what should.
 from __future__ import annotations
 
 import random
+import sys
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -234,6 +235,8 @@ class Stage:
             took = self._listener.wait(number, alarm.rule, since, alarm.within_s)
             if took is None:
                 yield f"{timeline.variant} {alarm.shipment} {alarm.rule} heard within {alarm.within_s:g} s"
+            else:
+                print(f"{timeline.variant}: {alarm.rule} heard after {took:.2f} s", file=sys.stderr)
 
     def _named(self, timeline: Timeline, event: Said) -> Said:
         """Passes and devices that aren't gates belong to a variant, as its shipments do."""
