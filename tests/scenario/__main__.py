@@ -21,7 +21,7 @@ from simulators.places import load as load_places
 from simulators.scripts.format import Script, load, names
 from simulators.scripts.timeline import Timeline, variants
 from tests.scenario.comparing import Compared
-from tests.scenario.online import End, differences, ends_of
+from tests.scenario.online import End, differences
 from tests.scenario.playing import Stage
 from tests.scenario.stages import stage
 
@@ -114,9 +114,10 @@ def _online(directory: Path, scripts: list[Script], report: Report) -> None:
             return
         began = time.monotonic()
         with stage(_room(directory, name), min(timeline.begins for timeline in timelines)) as playing:
+            ends.append({})
             for timeline in timelines:
                 playing.play([timeline])
-            ends.append(ends_of(playing.api))
+                ends[-1] |= playing.ends(timeline)
             looks = [] if online else playing.compared
     differ = [one for number, end in ends[0].items() for one in differences(number, end, ends[1][number])]
     _tell(report, "as if online", [*looks, Compared([], differ)], time.monotonic() - began)

@@ -28,6 +28,7 @@ from tests.scenario.answers import Names, unanswered
 from tests.scenario.chains import chain_of
 from tests.scenario.comparing import Compared, compare
 from tests.scenario.keeping import miscounted, unopened
+from tests.scenario.online import End, end_of
 from tests.scenario.voices import RUN, Voices
 from tracking.store import positions, work
 from tracking.store.database import connect
@@ -102,6 +103,12 @@ class Stage:
             act.do()
         with connect(self.stack.dsn) as conn:
             self.compared.append(Compared([], list(miscounted(conn, self._voices.said))))
+
+    def ends(self, timeline: Timeline) -> dict[str, End]:
+        """How a story's shipments stand at its end, by their numbers."""
+        until = timeline.moment(timeline.looks[-1].at)
+        numbers = [self._number(timeline, shipment.number) for shipment in timeline.shipments]
+        return {number: end_of(self.api, number, until) for number in numbers}
 
     def _numbered(self, timelines: Sequence[Timeline]) -> list[list[Said]]:
         """What each story's devices say, each device counting on through all of them in order of time."""
