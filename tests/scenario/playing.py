@@ -19,7 +19,7 @@ from gateway.clock import SimulatedClock, set_forward
 from simulators.places import load as load_places
 from simulators.scripts.actors import Document, Shipment
 from simulators.scripts.format import Look
-from simulators.scripts.timeline import Said, Timeline
+from simulators.scripts.timeline import LOCAL, Said, Timeline
 from tests.fault.api import Api
 from tests.fault.stack import Stack
 from tests.fault.waiting import until
@@ -195,7 +195,10 @@ class Stage:
 
     def _post(self, timeline: Timeline, document: Document, events: Sequence[Said]) -> None:
         number = self._number(timeline, document.number)
-        said: dict[str, Any] = {"time": timeline.moment(document.at).isoformat()}
+        moment = timeline.moment(document.at)
+        said: dict[str, Any] = {"time": moment.isoformat(), "source": document.source}
+        if document.is_local:
+            said = {"dclTime": f"{moment.astimezone(LOCAL):%Y-%m-%d %H:%M:%S}"}
         about = [self._number(timeline, one) for one in document.shipments]
         if document.kind == "pass":
             body = dict(document.body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -21,10 +22,11 @@ from tracking.api.traces import MOST_POSITIONS
 from tracking.console import certificate, view
 from tracking.console.drawing import draw
 from tracking.console.i18n import Language, Words, choose
-from tracking.exchange import account, coverage
+from tracking.domain.custody.cold_report import Thermometer
+from tracking.exchange import account, coverage, temperature
 from tracking.exchange import certificate as exchange
 from tracking.judge.decoding import Undecodable
-from tracking.store import reading
+from tracking.store import documents, reading
 
 HERE: Final = Path(__file__).parent
 SITE_ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -131,10 +133,11 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         findings = reading.findings(conn, shipment_id)
         changed = account.of(conn, shipment)
         stays = reading.what_is_in_what(conn, shipment_id)
+        papers = [row._asdict() for row in documents.of_shipment(conn, shipment_id)]
         areas = reading.areas(conn, at=ctx.now() + timedelta(seconds=1))
         primary = [carrier for carrier in carrying if carrier["role"] == "primary"]
         fixes = reading.positions(conn, primary, since=EARLIEST, until=LATEST, limit=MOST_POSITIONS)
-    covered = _covered(ctx, number) if shipment["judged_through"] else {}
+    covered, measured = _as_of_now(ctx, number) if shipment["judged_through"] else ({}, ())
     language = _language(request)
     words = Words(language)
     focus = view.areas_named(terms["body"] if terms else {})
@@ -148,6 +151,8 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         "stays": stays,
         "continuity": view.continuity(covered.get("continuity"), names, words),
         "coverage": view.coverage(covered, words),
+        "thermometers": measured,
+        "papers": [view.paper(row) for row in papers],
         "findings": [view.finding(row, words) for row in findings],
         "changes": [account.shown(one) for one in reversed(changed)],
         "positions": len(fixes),
@@ -158,14 +163,16 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
     }
 
 
-def _covered(ctx: Context, number: str) -> dict[str, Any]:
-    """Chain and coverage as of now; a page without them where recorded bytes can't be read."""
+def _as_of_now(ctx: Context, number: str) -> tuple[dict[str, Any], Sequence[Thermometer]]:
+    """Chain, coverage and temperatures as of now; a page without them where bytes can't be read."""
     try:
         with ctx.pool.connection() as conn, coverage.snapshot(conn):
-            found = coverage.shipment(conn, number)
+            found, measured = coverage.shipment(conn, number), temperature.shipment(conn, number)
     except Undecodable:
-        return {}
-    return {} if found is None else coverage.told(found)
+        return {}, ()
+    if found is None or measured is None:
+        return {}, ()
+    return coverage.told(found), measured.thermometers
 
 
 @router.get("/login", name="login")

@@ -15,7 +15,8 @@ from tracking.console.i18n import WORDS, Words
 SHAPES: Final = {"critical": "▲", "major": "◆", "minor": "●", "info": "○", "undetermined": "?"}
 FIGURES: Final = (
     "area", "device", "missing", "silence", "last_heard", "heard", "distance_m", "tolerance_m", "accuracy_m",
-    "fixes", "lon", "lat", "depth_m", "gap_s", "after_s", "seal", "certain",
+    "fixes", "lon", "lat", "depth_m", "gap_s", "after_s", "seal", "certain", "last_day", "days_late",
+    "minutes", "farthest", "caused_by", "score", "location", "plate", "weight_kg", "image", "value",
 )  # fmt: skip
 """What of a piece of evidence is worth a line on a page, in no particular order."""
 
@@ -85,6 +86,7 @@ def continuity(
     return {
         "verdict": told["verdict"],
         "is_complete": told["is_complete"],
+        "unobserved": datetime.fromisoformat(told["unobserved"]) if "unobserved" in told else None,
         "mark": CONTINUITY_MARKS[told["verdict"]],
         "links": [_link(link, names, words) for link in told["links"]],
         "interruptions": [_interruption(one, words) for one in (*told["breaks"], *told["gaps"])],
@@ -163,6 +165,13 @@ def _reason(why: str, words: Words) -> str:
     return words[f"missing_{why}"] if f"missing_{why}" in WORDS else words[f"rule_{why}"]
 
 
+def paper(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the papers: what was said when, by whom, with what it says in a few words."""
+    body = row["body"]
+    said = [body[name] for name in ("state", "status", "vehicle", "zone", "seal", "plate") if body.get(name)]
+    return dict(row) | {"told": " · ".join(map(plain, said))}
+
+
 def mark_of(row: Mapping[str, Any]) -> str:
     """How a finding is marked: undetermined is never shown as a breach."""
     return "undetermined" if row["verdict"] == "undetermined" else str(row["severity"])
@@ -182,8 +191,8 @@ def piece_of(piece: Mapping[str, Any], words: Words) -> dict[str, Any]:
 
     The whole of it, with every observation's key, is in the API's answer.
     """
-    known = piece.get("known_at") or {}
-    told = {**piece, **(piece.get("detail") or {})}
+    known = piece.get("known_at") or piece.get("observation") or {}
+    told = {**(piece.get("fact") or {}), **piece, **(piece.get("detail") or {})}
     figures = {name: value for name, value in told.items() if name in FIGURES and value is not None}
     if known.get("seq", -1) >= 0:
         figures["observation"] = f"{piece.get('device')} run {known['run']} seq {known['seq']}"

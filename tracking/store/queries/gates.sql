@@ -137,3 +137,12 @@ where p.kind in ('pass', 'pass_state') and p.number in (
 
 -- name: used_passes
 select distinct pass_number from gate_decisions where uses_pass and pass_number = any(%(numbers)s)
+
+
+-- name: uses_of
+-- The passages that a pass was used for, each by the newest decision on it.
+select gate, time, decision, decided_by from (
+    select distinct on (d.device_id, d.run, d.seq) d.gate, d.event_time as time, d.decision, d.decided_by, d.uses_pass
+    from gate_decisions d where d.pass_number = %(number)s
+    order by d.device_id, d.run, d.seq, d.decision_id desc) newest
+where uses_pass order by time, gate

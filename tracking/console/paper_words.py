@@ -1,0 +1,47 @@
+"""What people call papers, thermometers and evidence on pages, in English and Chinese."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PAPER_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "papers": ("Papers", "单证"),
+    "paper_pass": ("gate pass", "核放单"),
+    "paper_pass_state": ("gate pass, state", "核放单状态"),
+    "paper_unlock_order": ("unlock order", "施解封指令"),
+    "paper_seal_record": ("seal put on", "施封记录"),
+    "paper_release": ("release", "放行"),
+    "paper_status": ("status of goods", "货物状态"),
+    "paper_conveyance": ("conveyance declared", "运输工具申报"),
+    "paper_declaration": ("declaration", "申报"),
+    "paper_deduction": ("deduction", "核扣"),
+    "paper_count": ("physical count", "盘点"),
+    "paper_steps": ("scan steps", "扫描环节"),
+    "paper_calibration": ("calibration", "校准"),
+    "paper_device_key": ("device key", "设备密钥"),
+    "paper_plate_confirmed": ("plate confirmed", "车牌确认"),
+    "paper_gate_override": ("officer's decision", "人工放行决定"),
+    "source_declared": ("declared", "企业申报"),
+    "source_reported": ("reported", "合作方上报"),
+    "source_decided": ("decided", "人工决定"),
+    "cold_report": ("Temperature", "温度记录"),
+    "values": ("values", "个数值"),
+    "mean_kinetic": ("mean kinetic temperature, {hours} h", "平均动力学温度（{hours} 小时）"),
+    "defrost": ("defrosting, no finding", "除霜，不计异常"),
+    "implausible": ("implausible, left out", "不合理值，已剔除"),
+    "calibrated": ("calibrated", "校准于"),
+    "never_calibrated": ("no calibration known", "无校准记录"),
+    "unobserved_since": ("not observed by this platform since", "此后不在本平台监测范围"),
+    "raw_messages": ("Messages as they came", "原始报文"),
+    "figure_last_day": ("last day", "期限"),
+    "figure_days_late": ("days late", "逾期天数"),
+    "figure_minutes": ("minutes", "分钟"),
+    "figure_farthest": ("farthest, °C", "极值（℃）"),
+    "figure_caused_by": ("caused by", "起因"),
+    "figure_score": ("score", "评分"),
+    "figure_location": ("where", "位置"),
+    "figure_plate": ("plate", "车牌"),
+    "figure_weight_kg": ("weight, kg", "重量（千克）"),
+    "figure_image": ("picture", "图片"),
+    "figure_value": ("value", "数值"),
+}
