@@ -15,11 +15,11 @@ from devices.observation import Observation
 from gateway.pipeline.load import Heard, Load
 from gateway.pipeline.tools import Tools
 from tracking.domain.tracks import DeviceEvents, Folded, due_us, fold_batch
-from tracking.domain.tracks.milestones import PASSED_GATE
+from tracking.domain.tracks.milestones import PASSED_GATE, SEAL_CUT, SEAL_TAMPERED
 from tracking.store.record import SnapshotRow, WorkRow
 
-URGENT: Final = frozenset({PASSED_GATE})
-"""A truck stands at the barrier: the judge takes these before anything else."""
+URGENT: Final = frozenset({PASSED_GATE, SEAL_CUT, SEAL_TAMPERED})
+"""A truck stands at the barrier, or somebody is at the goods: the judge takes these before anything else."""
 
 _key: Final = attrgetter("time_us", "run", "seq")
 

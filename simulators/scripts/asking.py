@@ -69,7 +69,7 @@ class Alarm(Item, frozen=True):
     """How soon an alert must be heard after what it is about was said, by the machine's clock.
 
     Attributes:
-        at: time of the event.
+        at: time of the event, a seal's, a gate's or a handover's.
         device: whose.
         shipment: that the alert is about.
         rule: its code.

@@ -43,7 +43,7 @@ def unopened(api: Api, shipment: str, findings: list[Mapping[str, Any]], said: S
         path = f"/v1/shipments/{quote(shipment, safe='')}/findings/{finding['finding_id']}/evidence"
         told = api.ask("GET", path)
         yield from (f"{name} cites {one}, which is gone" for one in told["missing"])
-        has_papers = any("document" in piece for piece in finding["evidence"])
+        has_papers = any("document" in piece or "calibrated_at" in piece for piece in finding["evidence"])
         if not told["messages"] and not has_papers:
             yield f"{name} rests on nothing"
         for message in told["messages"]:

@@ -8,7 +8,7 @@ import random
 import sys
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from devices.observation import micros
 from gateway.clock import SimulatedClock, set_forward
 from simulators.places import load as load_places
 from simulators.scripts.actors import Document, Shipment
+from simulators.scripts.asking import Alarm
 from simulators.scripts.format import Look
 from simulators.scripts.timeline import LOCAL, Said, Timeline
 from tests.fault.api import Api
@@ -65,8 +66,8 @@ class Stage:
         self.published = 0
         self._last: dict[str, int] = {}
         self._voices = Voices(stack.mqtt_port, self.secrets)
-        self._listener = Listener(stack.api, stack.key)
         self._as_it_came = True
+        self._alarmed: set[tuple[str, datetime]] = set()
         self._build()
 
     def close(self) -> None:
@@ -213,40 +214,65 @@ class Stage:
             "body": dict(document.body),
         }
         said |= {"things": list(document.things)}
+        if document.kind == "plate_confirmed" and self._confirm_at_gate(timeline, document, events):
+            return
         if document.device:
             name = self._device(timeline, document.device)
             path = f"/v1/devices/{name}/documents"
             if document.observed_at is not None:
-                at = timeline.moment(document.observed_at)
-                said_then = [one for one in events if (one.device, one.time) == (name, at)]
-                seq = next(one.number for one in said_then if one.fact["type"] != "status")
-                said["body"] |= {"run": RUN, "seq": seq}
+                said["body"] |= {"run": RUN, "seq": self._observed(timeline, document, events).number}
         elif about:
             path, about = f"/v1/shipments/{quote(about[0])}/documents", about[1:]
         else:
             path = f"/v1/things/{quote(document.things[0], safe='')}/documents"
         self.api.ask("POST", path, said | {"shipments": about})
 
+    def _observed(self, timeline: Timeline, document: Document, events: Sequence[Said]) -> Said:
+        """The event that a document is about."""
+        assert document.observed_at is not None
+        name, at = self._device(timeline, document.device), timeline.moment(document.observed_at)
+        said_then = (one for one in events if (one.device, one.time) == (name, at))
+        return next(one for one in said_then if one.fact["type"] != "status")
+
+    def _confirm_at_gate(self, timeline: Timeline, document: Document, events: Sequence[Said]) -> bool:
+        """As an officer does it, at the gate's decision; False: nothing has been decided there yet."""
+        event = self._observed(timeline, document, events)
+        if event.sent > timeline.moment(document.at):
+            return False
+        path = f"/v1/gates/{event.fact['gate']}/decisions"
+
+        def decided() -> Any:
+            rows = self.api.ask("GET", path)["decisions"]
+            return next((row for row in rows if (row["run"], row["seq"]) == (RUN, event.number)), None)
+
+        decision = until(decided, SETTLED_S, f"a decision at {event.fact['gate']}")
+        said = {**document.body, "by": "officer 17"}
+        self.api.ask("POST", f"{path}/{decision['decision_id']}/confirm-plate", said)
+        return True
+
     def _publish(self, timeline: Timeline, events: Sequence[Said]) -> None:
+        awaited = list(self._awaited(timeline, events))
         begins = time.monotonic()
         self.published += self._voices.say(events)
-        if self._as_it_came:
-            told = {(event.device, event.time) for event in events}
-            self.compared.append(Compared(list(self._unheard(timeline, told, begins)), []))
-
-    def _unheard(
-        self, timeline: Timeline, told: Collection[tuple[str, datetime]], since: float
-    ) -> Iterator[str]:
-        """Alerts that didn't come in time."""
-        for alarm in timeline.alarms:
-            if (self._device(timeline, alarm.device), timeline.moment(alarm.at)) not in told:
-                continue
-            number = self._number(timeline, alarm.shipment)
-            took = self._listener.wait(number, alarm.rule, since, alarm.within_s)
+        for alarm, listener in awaited:
+            name = f"{timeline.variant} {alarm.shipment} {alarm.rule}"
+            took = listener.wait(alarm.rule, begins, alarm.within_s)
             if took is None:
-                yield f"{timeline.variant} {alarm.shipment} {alarm.rule} heard within {alarm.within_s:g} s"
+                self.compared.append(Compared([f"{name} heard within {alarm.within_s:g} s"], []))
             else:
-                print(f"{timeline.variant}: {alarm.rule} heard after {took:.2f} s", file=sys.stderr)
+                print(f"{name} heard after {took:.2f} s", file=sys.stderr)
+
+    def _awaited(self, timeline: Timeline, events: Sequence[Said]) -> Iterator[tuple[Alarm, Listener]]:
+        """Alarms that events must raise, and who listens for them."""
+        if not self._as_it_came:
+            return
+        told = {(event.device, event.time) for event in events if event.fact["type"] in AT_ONCE}
+        for alarm in timeline.alarms:
+            said = (self._device(timeline, alarm.device), timeline.moment(alarm.at))
+            if said in told and said not in self._alarmed:
+                self._alarmed.add(said)
+                number = self._number(timeline, alarm.shipment)
+                yield alarm, Listener(self.stack.api, self.stack.key, number)
 
     def _named(self, timeline: Timeline, event: Said) -> Said:
         """Passes and devices that aren't gates belong to a variant, as its shipments do."""
