@@ -28,7 +28,9 @@ def fold(load: Load, tools: Tools) -> None:
     """Fold all devices of the batch at once; leave their states, milestones, snapshots and work."""
     folding: list[Heard] = []
     events: list[DeviceEvents] = []
-    for heard in load.heard.values():
+    for device_id, heard in load.heard.items():
+        if heard.events and heard.state.track.silent_us is not None and load.replay is None:
+            load.reached[device_id] = min(load.messages[index].received_us for index in heard.origins)
         fresh = _after_head(load, heard)
         if fresh:
             folding.append(heard)

@@ -197,7 +197,7 @@ def device(conn: Connection, name: str) -> Row:
 
 
 def arrivals(conn: Connection, device_id: int) -> list[Row]:
-    """What was odd about how a device's events arrived: kind, count, notes, first_at, last_at."""
+    """What was odd about how a device's events arrived: kind, count, notes, first_at, last_at, lasts."""
     return rows(conn, "arrivals", device_id=device_id)
 
 

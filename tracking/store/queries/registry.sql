@@ -125,5 +125,6 @@ on conflict (hash) do nothing;
 
 -- name: arrivals
 -- What was odd about how a device's events arrived, one row a kind: never part of custody.
-select kind, sum(count)::bigint as count, count(*) as notes, min(first_at) as first_at, max(last_at) as last_at
+select kind, sum(count)::bigint as count, count(*) as notes, min(first_at) as first_at, max(last_at) as last_at,
+       bool_or(kind = 'unreachable' and not detail ? 'ended') as lasts
 from arrival_notes where device_id = %(device_id)s group by kind order by kind;
