@@ -24,6 +24,7 @@ from tests.scenario.comparing import Compared
 from tests.scenario.online import End, differences
 from tests.scenario.playing import Stage
 from tests.scenario.stages import stage
+from tests.scenario.taking import unnoticed
 
 APART_DAYS = 28
 SEED = 7
@@ -138,6 +139,10 @@ def _at_once(
         midway = (lambda: _kill(playing)) if is_killed else None
         playing.play(timelines, midway=midway, shuffled=shuffled)
         _tell(report, name, playing.compared, time.monotonic() - began)
+        if midway is None and shuffled is None:
+            began = time.monotonic()
+            taken = Compared(list(unnoticed(playing.stack, playing.api)), [])
+            _tell(report, "one message taken away", [taken], time.monotonic() - began)
 
 
 def _kill(playing: Stage) -> None:
