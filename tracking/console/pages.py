@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
+from pydantic import AfterValidator
 
 from tracking.api.access import COOKIE, caller_of, presented_key
 from tracking.api.context import Context, Ctx
@@ -26,12 +27,21 @@ from tracking.domain.custody.cold_report import Thermometer
 from tracking.exchange import account, coverage, temperature
 from tracking.exchange import certificate as exchange
 from tracking.judge.decoding import Undecodable
-from tracking.store import documents, reading
+from tracking.store import documents, loadings, reading
 
 HERE: Final = Path(__file__).parent
 SITE_ZONE: Final = ZoneInfo("Asia/Shanghai")
 PAGE_SIZE: Final = 50
 LANGUAGE_COOKIE: Final = "bondwatch_language"
+
+
+def _at_the_site(moment: datetime) -> datetime:
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=SITE_ZONE)
+    return min(max(moment, EARLIEST), LATEST)
+
+
+SiteMoment = Annotated[datetime, AfterValidator(_at_the_site)]
+"""As a browser's field has it: without an offset it is the site's time."""
 
 router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(HERE / "templates")
@@ -39,6 +49,7 @@ templates.env.filters |= {
     "utc": lambda moment: f"{moment:%Y-%m-%d %H:%M:%S} UTC",
     "site_time": lambda moment: f"{moment.astimezone(SITE_ZONE):%m-%d %H:%M:%S}",
     "site_clock": lambda moment: f"{moment.astimezone(SITE_ZONE):%H:%M:%S}",
+    "site_field": lambda moment: f"{moment.astimezone(SITE_ZONE):%Y-%m-%dT%H:%M}",
     "site_day": lambda moment: f"{moment.astimezone(SITE_ZONE):%Y-%m-%d} UTC+8",
 }
 
@@ -91,6 +102,21 @@ def show_list(request: Request, ctx: Ctx, q: str = "", cursor: str | None = None
     last = rows[-1] if len(rows) == PAGE_SIZE else None
     token = encode_cursor((last["created_at"], last["shipment_id"])) if last else None
     return _render(request, "list.html", shipments=rows, query=q.strip(), next=next_link(request, token))
+
+
+@router.get("/loadings", name="loadings")
+def show_loadings(
+    request: Request, ctx: Ctx, since: SiteMoment | None = None, until: SiteMoment | None = None
+) -> Response:
+    """What was loaded on vehicles between two moments, in the last day where none is named."""
+    if stranger := _stranger(request, ctx):
+        return stranger
+    until = until or ctx.now() + timedelta(minutes=1)
+    since = since or until - timedelta(days=1)
+    with ctx.pool.connection() as conn:
+        rows = loadings.loadings(conn, since=since, until=until)
+    told: dict[str, Any] = {"since": since, "until": until, "vehicles": rows, "counts": loadings.COUNTS}
+    return _render(request, "loadings.html", **told, total=loadings.total(rows))
 
 
 @router.get("/shipments/{number}", name="shipment")

@@ -1,4 +1,4 @@
-"""What people call papers, thermometers and evidence on pages, in English and Chinese."""
+"""What people call papers, loadings, thermometers and evidence on pages, in English and Chinese."""
 
 from __future__ import annotations
 
@@ -24,6 +24,25 @@ PAPER_WORDS: Final[dict[str, tuple[str, str]]] = {
     "source_declared": ("declared", "企业申报"),
     "source_reported": ("reported", "合作方上报"),
     "source_decided": ("decided", "人工决定"),
+    "loadings": ("Loaded on vehicles", "装车统计"),
+    "from": ("from", "自"),
+    "until": ("until", "至"),
+    "show": ("Show", "查看"),
+    "vehicle": ("Vehicle", "车辆"),
+    "total": ("Total", "合计"),
+    "loading_loaded": ("loaded", "装车"),
+    "loading_pulled_back": ("pulled back", "撤回"),
+    "loading_aboard": ("aboard", "在车"),
+    "loading_under_custody": ("under custody", "监管货物"),
+    "loading_others": ("others", "其他"),
+    "loading_released": ("released", "已放行"),
+    "loading_held": ("held", "布控"),
+    "loading_may_leave": ("may leave", "可出区"),
+    "no_loadings": ("Nothing was loaded on a vehicle in this time.", "该时段内无装车。"),
+    "no_loadings_hint": (
+        "Scans with the action “loading” and a vehicle as parent are counted.",
+        "统计动作为“loading”且上级为车辆的扫描。",
+    ),
     "cold_report": ("Temperature", "温度记录"),
     "values": ("values", "个数值"),
     "mean_kinetic": ("mean kinetic temperature, {hours} h", "平均动力学温度（{hours} 小时）"),

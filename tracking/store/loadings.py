@@ -12,24 +12,33 @@ from tracking.store.database import Connection, queries
 
 SQL: Final = queries("loadings")
 
+COUNTS: Final = (
+    "loaded", "pulled_back", "aboard", "under_custody", "others", "released", "held", "may_leave",
+)  # fmt: skip
+MOST_VEHICLES: Final = 1000
+
 
 def loadings(
-    conn: Connection, *, since: datetime, until: datetime, vehicles: Sequence[str] | None, limit: int
+    conn: Connection, *, since: datetime, until: datetime, vehicles: Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
-    """Counts by vehicle: loaded, pulled_back, aboard, under_custody, others, released, held, may_leave.
+    """``COUNTS`` by vehicle, of at most ``MOST_VEHICLES``.
 
     Args:
         conn: the database.
         since: what was loaded from here on.
         until: and before this; how things stand is told as of it.
         vehicles: URIs; None: all into which something went.
-        limit: vehicles at most.
     """
     asked = {
         "since": since,
         "until": until,
         "vehicles": None if vehicles is None else list(vehicles),
-        "limit": limit,
+        "limit": MOST_VEHICLES,
     }
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(SQL["loadings"], asked).fetchall()
+
+
+def total(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """The counts of all vehicles together."""
+    return {name: sum(row[name] for row in rows) for name in COUNTS}

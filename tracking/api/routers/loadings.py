@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
@@ -14,18 +14,6 @@ from tracking.api.problems import Problem
 from tracking.store import loadings
 
 router = APIRouter(prefix="/v1/statistics", tags=["statistics"])
-
-MOST_VEHICLES: Final = 1000
-COUNTS: Final = (
-    "loaded",
-    "pulled_back",
-    "aboard",
-    "under_custody",
-    "others",
-    "released",
-    "held",
-    "may_leave",
-)
 
 
 @router.get("/loadings")
@@ -46,12 +34,12 @@ def count(
         raise Problem(422, "invalid-request", "since must be before until", pointer="/since")
     uris = None if vehicle is None else [_uri(text, place) for place, text in enumerate(vehicle)]
     with ctx.pool.connection() as conn:
-        rows = loadings.loadings(conn, since=since, until=until, vehicles=uris, limit=MOST_VEHICLES)
+        rows = loadings.loadings(conn, since=since, until=until, vehicles=uris)
     return {
         "since": since,
         "until": until,
         "vehicles": rows,
-        "total": {name: sum(row[name] for row in rows) for name in COUNTS},
+        "total": loadings.total(rows),
     }
 
 
