@@ -17,10 +17,10 @@ ARGS ?=
 RUNTIME := $(VENV)/.runtime-ready
 DEV := $(VENV)/.dev-ready
 
-.PHONY: help run test lint fault noise bench soak lock clean scenario
+.PHONY: help run test lint fault noise bench bench-large soak lock clean scenario
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -58,11 +58,14 @@ noise: $(DEV) ## GPS noise near borders: false zone alerts, exits missed (ARGS="
 scenario: $(DEV) ## play the stories of simulators/scripts, compare every finding (ARGS="s5 --json")
 	@$(BIN)/python -m tests.scenario $(ARGS)
 
-bench: $(RUNTIME) ## the benchmarks, in their short form
-	@$(BIN)/bondwatch bench ingest $(ARGS)
+bench: $(DEV) ## every benchmark in its short form, figures in bench/results
+	@$(BIN)/python -m tests.bench $(ARGS)
 
-soak: $(DEV) ## the fault run, long
-	@$(BIN)/python -m tests.fault --events 500000 --kills 60 $(ARGS)
+bench-large: $(RUNTIME) ## reading among 100 million rows and 1 million shipments; needs 40 GB and an hour
+	@$(BIN)/bondwatch bench reading --rows 100000000 --shipments 1000000 $(ARGS)
+
+soak: $(DEV) ## 2,000 events a second for an hour: memory, losses (ARGS="--for 600 --json")
+	@$(BIN)/python -m tests.bench.soak $(ARGS)
 
 lock: ## renew the hash-locked requirements (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt

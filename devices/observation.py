@@ -9,6 +9,7 @@ Source: the dimensions what, when, where, how of GS1 EPCIS 2.0; the wire contrac
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, TypeAlias
@@ -192,6 +193,19 @@ class Result(Struct, frozen=True, tag_field="type", tag="result"):
 
 
 Fact: TypeAlias = Position | Scan | Reading | Seal | Gate | Handover | Status | Result
+
+BATTERY: Final = "battery_pct"
+"""The charge of the device's own battery, as a quantity: told by readings and by the status."""
+
+
+def measured(fact: Fact) -> Mapping[str, float | bool]:
+    """What a fact measured, by quantity: a reading's values, and the charge that a status tells."""
+    if type(fact) is Reading:
+        return fact.values
+    if type(fact) is Status and fact.battery_pct is not None:
+        return {BATTERY: fact.battery_pct}
+    return {}
+
 
 KINDS: Final[dict[type[Any], str]] = {
     Position: "position",

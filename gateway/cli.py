@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "rejections": Mounted(
         "gateway.commands.rejections", "List, show and replay what couldn't be taken.", _USE
     ),
+    "corrections": Mounted("gateway.commands.corrections", "Declare that observations are in error.", _USE),
     "verify": Mounted("gateway.commands.verify", "Verify what is recorded and what is derived.", _USE),
     "certificate": Mounted("gateway.commands.certificate", "A shipment's certificate, to hand out.", _USE),
     "terms": Mounted("gateway.commands.terms", "Terms of custody: templates and checks.", _USE),

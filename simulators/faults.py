@@ -11,6 +11,11 @@ from devices.client import Device
 class FaultyDevice(Device):
     """A device that can also misbehave; otherwise it is the SDK as it is."""
 
+    @property
+    def last_seq(self) -> int:
+        """The last number given, to reports and to answers."""
+        return self._outbox.last_seq
+
     def repeat(self, events: int) -> int:
         """Send the newest events again, as if their receipts had been lost; how many went out."""
         newest = self._outbox.last_seq

@@ -1,8 +1,8 @@
-"""What the simulated world is made of: devices, what they are on, and what they report when."""
+"""What the simulated world is made of: devices, what they are on, what they report, and what firms say."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from devices.observation import Fact
 
@@ -13,6 +13,19 @@ class Report(NamedTuple):
     time_ms: int
     device: str
     fact: Fact
+
+
+class Paper(NamedTuple):
+    """What a firm or an office says over the API at its time: POST to ``path`` below ``/v1``."""
+
+    time_ms: int
+    path: str
+    body: dict[str, Any]
+
+    @property
+    def device(self) -> str:
+        """Nobody's: of one moment papers come before reports."""
+        return ""
 
 
 class DeviceSpec(NamedTuple):
@@ -30,8 +43,9 @@ class DeviceSpec(NamedTuple):
 
 
 class Attachment(NamedTuple):
-    """A device on a thing."""
+    """A device on a thing, from a moment on (RFC 3339)."""
 
     device: str
     thing: str
     role: str
+    begins: str

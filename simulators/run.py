@@ -1,5 +1,8 @@
 """Runs a world against a real gateway: every device speaks MQTT through the SDK, as itself.
 
+Papers go to the API. A paper of a moment is recorded before any device tells of that moment: nobody opens a
+seal before the order is there. While the API is away the story waits.
+
 The story has begun some time ago. Devices report that past first, faster than it happened, like trackers
 that come back into the network; all event times are what the devices claim, and all of them are in the past.
 When the story has caught up with the clock it goes on at the clock's pace.
@@ -19,14 +22,16 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 
 from devices.client import Loop
+from devices.client.commands import CommandHandler
+from devices.client.gate import GateKeeper
 from devices.client.outbox import Outbox
 from simulators.faults import FaultyDevice
-from simulators.reports import Report
+from simulators.reports import Paper, Report
 from simulators.scenario import Offline, Repeat
 from simulators.stage import Api, Secrets, build
 from simulators.world import PlannedFault, World
 
-RECEIPTS_WITHIN_S: Final = 20.0
+RECEIPTS_WITHIN_S: Final = 45.0
 ONLINE_WITHIN_S: Final = 30.0
 _TICK_S: Final = 0.25
 _ROOM_WITHIN_S: Final = 60.0
@@ -44,7 +49,7 @@ class Address(NamedTuple):
 
 
 class Summary(Struct):
-    """What a run did. ``published`` counts distinct events; each piece of rubbish is one."""
+    """What a run did. ``published`` counts distinct events, answers to commands and each piece of rubbish."""
 
     published: int = 0
     unconfirmed: int = 0
@@ -67,6 +72,10 @@ class State:
     def outbox(self, name: str) -> Path:
         """The outbox file of a device."""
         return self.directory / "outboxes" / f"{name.replace('/', '_')}.outbox"
+
+    def kept_passes(self, name: str) -> Path:
+        """The file in which a gate keeps its passes, beside its outbox."""
+        return self.outbox(name).with_suffix(".passes")
 
     def rested_turn(self, begins_ms: int) -> int:
         """The first turn that wasn't on the road any more when the story begins."""
@@ -103,10 +112,13 @@ class State:
 class Run:
     """One run of a scenario. `prepare`, then `drive`, then `finish`."""
 
+    _api: Api
+
     def __init__(self, world: World, state: State, now_ms: Callable[[], int]) -> None:
         self._world, self._state, self._now_ms = world, state, now_ms
         self._loop = Loop()
         self.devices: dict[str, FaultyDevice] = {}
+        self._begun: dict[str, int] = {}
         self.summary = Summary()
         self._faults = list(world.faults)
         self._back: list[tuple[int, FaultyDevice]] = []
@@ -118,6 +130,7 @@ class Run:
             StageError: the API refuses something.
             RunError: a device is not admitted by the broker.
         """
+        self._api = api
         for name in build(api, self._world, self._state.secrets):
             self._state.set_aside(name)
         for name in [*self._world.devices, *self._state.left_over(self._world.devices)]:
@@ -129,14 +142,26 @@ class Run:
                 outbox=self._state.outbox(name),
                 synchronous="NORMAL",  # a simulated scanner's power fails with the simulator
                 loop=self._loop,
+                on_command=self._keeper(name),
                 firmware="simulated",
+                connect=False,  # not before it is counted
             )
+        self._begun = {name: device.last_seq for name, device in self.devices.items()}
         self.summary.carried_over = sum(device.waiting for device in self.devices.values())
+        for device in self.devices.values():
+            device.connect()
         deadline = time.monotonic() + ONLINE_WITHIN_S
         for device in self.devices.values():
             if not device.wait_online(max(deadline - time.monotonic(), 0.0)):
                 where = f"{broker.host}:{broker.port}"
                 raise RunError(f"{device.name} does not come online at {where}: {device.state}")
+
+    def _keeper(self, name: str) -> CommandHandler | None:
+        """What a gate does with its commands: it keeps the passes, and its barrier follows the decisions."""
+        spec = self._world.devices.get(name)
+        if spec is None or spec.kind != "gate":
+            return None
+        return GateKeeper(self._state.kept_passes(name), on_later=lambda _: None).on_command
 
     def drive(self, stop: threading.Event, speed: float) -> None:
         """Report until told to stop; the past so many times faster than it happened."""
@@ -163,7 +188,8 @@ class Run:
             device.flush(max(deadline - time.monotonic(), 0.0))
         self.summary.unconfirmed = sum(device.waiting for device in devices)
         self.close()
-        self.summary.published = sum(device.counts.reported for device in devices) + self.summary.rubbish
+        told = sum(device.last_seq - self._begun[device.name] for device in devices)
+        self.summary.published = told + self.summary.rubbish
         self.summary.resent = sum(device.counts.sent_again for device in devices)
         self.summary.rejected = sum(device.counts.rejected for device in devices)
         return self.summary
@@ -174,10 +200,15 @@ class Run:
             list(pool.map(lambda device: device.close(), self.devices.values()))
         self._loop.close()
 
-    def _report(self, waiting: Report, reports: Iterator[Report], until_ms: int) -> Report:
+    def _report(
+        self, waiting: Report | Paper, reports: Iterator[Report | Paper], until_ms: int
+    ) -> Report | Paper:
         by_device: dict[str, list[tuple[int, Any]]] = {}
         while waiting.time_ms <= until_ms:
-            by_device.setdefault(waiting.device, []).append((waiting.time_ms, waiting.fact))
+            if isinstance(waiting, Paper):
+                self._api.send("POST", waiting.path, waiting.body)
+            else:
+                by_device.setdefault(waiting.device, []).append((waiting.time_ms, waiting.fact))
             waiting = next(reports)
         for name, facts in by_device.items():
             self.devices[name].report_all(facts, wait_s=_ROOM_WITHIN_S)

@@ -30,7 +30,7 @@ class _Strict(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fleet(_Strict, frozen=True):
-    """Trucks that drive one corridor to and fro, each with a tracker.
+    """Trucks that drive one corridor to and fro, each with a tracker, goods and their papers.
 
     Attributes:
         name: what stories call the fleet.
@@ -43,8 +43,10 @@ class Fleet(_Strict, frozen=True):
         report_every_s: interval of a moving tracker's positions.
         parked_every_s: interval while it stands.
         stay_s: how long a truck stands at either end before it drives again.
-        gates: codes of the gates on the road; each reports every truck that passes.
+        gates: codes of the gates on the road there; each reports every truck that passes.
+        gates_back: those on the road back; empty: the same.
         seals: so many of the trucks carry an e-seal.
+        custodian: who answers for the goods in the shipments' terms (credit code).
         max_silence_s: limit of silence in the shipments' terms.
         expected_every_s: interval that the registration states. A tracker that is allowed to buffer states
             a long one; at less than a fifth of the scenario's past, a backlog is a silence.
@@ -61,6 +63,8 @@ class Fleet(_Strict, frozen=True):
     parked_every_s: Positive = 60.0
     stay_s: Seconds = 600
     gates: tuple[Code, ...] = ()
+    gates_back: tuple[Code, ...] = ()
+    custodian: str | None = None
     seals: Annotated[int, Meta(ge=0)] = 0
     max_silence_s: Seconds = 7200
     expected_every_s: Annotated[int, Meta(ge=1)] = 1800
@@ -98,6 +102,20 @@ class Stop(_Strict, frozen=True, tag_field="kind", tag="stop"):
     truck: Count
     zone: Code
     minutes: Positive
+
+
+class Cut(_Strict, frozen=True, tag_field="kind", tag="cut"):
+    """Somebody cuts the e-seal of a truck on its way.
+
+    Attributes:
+        fleet: name of the fleet.
+        truck: number within the fleet, from 1; one that carries a seal.
+        at_km: where on its way.
+    """
+
+    fleet: str
+    truck: Count
+    at_km: Positive
 
 
 class Warehouse(_Strict, frozen=True):
@@ -180,7 +198,7 @@ class Rubbish(_Strict, frozen=True, tag_field="kind", tag="rubbish"):
     at_s: Seconds
 
 
-Story: TypeAlias = Stray | Stop
+Story: TypeAlias = Stray | Stop | Cut
 Fault: TypeAlias = Offline | Repeat | Rubbish
 
 
@@ -211,7 +229,9 @@ class Scenario(_Strict, frozen=True):
     faults: tuple[Fault, ...] = ()
 
 
-PARTS: tuple[type[Any], ...] = (Scenario, Fleet, Stray, Stop, Warehouse, ColdStore, Offline, Repeat, Rubbish)
+PARTS: tuple[type[Any], ...] = (
+    Scenario, Fleet, Stray, Stop, Cut, Warehouse, ColdStore, Offline, Repeat, Rubbish,
+)  # fmt: skip
 """Every table of the schema, for the documentation."""
 
 

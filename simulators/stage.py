@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 from urllib import error as http_errors
@@ -18,12 +19,10 @@ from urllib import request as http
 from simulators.reports import Attachment, DeviceSpec
 from simulators.world import World
 
-MOUNTED_FROM: Final = "2020-01-01T00:00:00Z"
-"""Simulated trackers are on their trucks for ever."""
-
 _TIMEOUT_S: Final = 30.0
 _RETRY_S: Final = 0.25
 _EXISTS: Final = 409
+_AWAY: Final = 503
 
 
 class StageError(Exception):
@@ -31,7 +30,7 @@ class StageError(Exception):
 
 
 class Api:
-    """The few calls that a simulator makes. The API may still be starting: it has 30 s to answer."""
+    """The few calls that a simulator makes. The API, or its database, may be away for up to 30 s."""
 
     def __init__(self, base: str, key: str) -> None:
         self._base, self._key = base.rstrip("/"), key
@@ -57,11 +56,12 @@ class Api:
                 said = refusal.read().decode(errors="replace")
                 if refusal.code == _EXISTS:
                     return refusal.code, {}
-                raise StageError(f"{method} /v1/{path}: {refusal.code} {said[:500]}") from refusal
-            except (http_errors.URLError, ConnectionError) as problem:
+                if refusal.code != _AWAY or time.monotonic() > deadline:
+                    raise StageError(f"{method} /v1/{path}: {refusal.code} {said[:500]}") from refusal
+            except (http_errors.URLError, HTTPException, OSError) as problem:
                 if time.monotonic() > deadline:
                     raise StageError(f"{self._base} does not answer: {problem}") from problem
-                time.sleep(_RETRY_S)
+            time.sleep(_RETRY_S)
 
 
 class Secrets:
@@ -114,4 +114,5 @@ def _register(api: Api, spec: DeviceSpec, secrets: Secrets) -> bool:
 
 
 def _attach(api: Api, attachment: Attachment) -> None:
-    api.send("POST", "attachments", attachment._asdict() | {"from": MOUNTED_FROM})
+    said = {"device": attachment.device, "thing": attachment.thing, "role": attachment.role}
+    api.send("POST", "attachments", said | {"from": attachment.begins})

@@ -1,8 +1,8 @@
-"""Trucks on their corridors: believable speed, GPS error, gates, seals, stops, detours.
+"""Trucks on their corridors: believable speed, GPS error, gates, seals, papers, stops, detours.
 
-A truck is a generator of reports in the order of their times, for itself and for whoever sees it pass. All
-randomness comes from the generator that it is given, one per truck, so that a truck drives the same way
-however many others there are.
+A truck is a generator of reports and papers in the order of their times, for itself and for whoever sees it
+pass or answers for what it carries. All randomness comes from the generator that it is given, one per truck,
+so that a truck drives the same way however many others there are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import NamedTuple, TypeAlias
 
 from devices.observation import Direction, Gate, Position, Seal, SealState
 from simulators.geo import Line, Point
-from simulators.reports import Report
+from simulators.papers import Goods
+from simulators.reports import Paper, Report
 from simulators.scenario import Fleet
 
 _EASY_M_S2 = 0.5
@@ -25,9 +26,12 @@ _CREEP_MPS = 3.0
 _RAMP_M = 2_000.0
 _TURN_OFF_M = 600.0
 _SEAL_EVERY_MS = 600_000
+_ORDERED_MS = 120_000
+_OPENED_MS = 240_000
+_UNLOADED_MS = 420_000
 
 
-Telling: TypeAlias = Generator[Report, None, int]
+Telling: TypeAlias = Generator[Report | Paper, None, int]
 """Tells reports and ends with the moment that it has come to."""
 
 
@@ -52,12 +56,19 @@ class Halt(NamedTuple):
     seconds: float
 
 
+class Cut(NamedTuple):
+    """Somebody cuts the truck's seal at ``at_m``."""
+
+    at_m: float
+
+
 class GatePost(NamedTuple):
-    """A gate on the road."""
+    """A gate on the road; ``zone`` is the one that it leads into, where that is passed with a gate pass."""
 
     device: str
     code: str
     at_m: float
+    zone: str | None
 
 
 class Gps:
@@ -86,17 +97,17 @@ class Gps:
 
 
 class Truck:
-    """One truck with its tracker, perhaps with an e-seal.
+    """One truck with its tracker; on its first way it carries goods, perhaps under an e-seal.
 
     Args:
         tracker: name of the tracker.
-        seal: name of the e-seal, or None.
         plate: as the gates read it.
-        container: as the gates read it.
+        goods: what it carries, with their papers.
         line: the road, from the place of loading.
         fleet: how the trucks of its fleet behave.
-        posts: gates on the road.
-        events: detours and halts of its first way there.
+        posts: gates on the road there.
+        posts_back: gates on the road back; ``at_m`` as on the road there.
+        events: detours, halts and cuts of its first way there.
         rng: its own randomness.
     """
 
@@ -104,44 +115,56 @@ class Truck:
         self,
         *,
         tracker: str,
-        seal: str | None,
         plate: str,
-        container: str,
+        goods: Goods,
         line: Line,
         fleet: Fleet,
         posts: Sequence[GatePost],
-        events: Sequence[Beside | Halt],
+        posts_back: Sequence[GatePost],
+        events: Sequence[Beside | Halt | Cut],
         rng: random.Random,
     ) -> None:
-        self.tracker, self.seal, self.plate, self.container = tracker, seal, plate, container
-        self._line, self._fleet, self._posts, self._events = line, fleet, posts, events
+        self.tracker, self.plate, self.goods = tracker, plate, goods
+        self._line, self._fleet, self._events = line, fleet, events
+        self._posts, self._posts_back = posts, posts_back
         self._rng, self._gps = rng, Gps(rng)
         self._cruise_mps = rng.uniform(*fleet.speed_kmh) / 3.6
-        self._weight_kg = rng.randrange(24_000, 41_000, 20)
+        self._said: SealState | None = None  # of the seal, where it still has something to say
+        self._seal_due = 0
 
-    def reports(self, begins_ms: int, leaves_ms: int) -> Iterator[Report]:
-        """What is reported of this truck from the story's beginning, without end."""
+    def reports(self, begins_ms: int, leaves_ms: int) -> Iterator[Report | Paper]:
+        """What is reported of this truck, and said of its goods, from the story's beginning, without end."""
+        yield from self.goods.loaded(begins_ms, self.plate)
+        yield from self._applied(0, begins_ms)
         now = yield from self._stand(self._line.point(0), begins_ms, leaves_ms)
         for trip in count():
-            there = trip % 2 == 0
-            line = self._line if there else self._line.reversed()
-            events = self._events if trip == 0 else ()
-            now = yield from self._drive(line, now, there=there, events=events)
-            now = yield from self._stand(line.point(line.length_m), now, now + self._fleet.stay_s * 1000)
+            line = self._line if trip % 2 == 0 else self._line.reversed()
+            if trip > 0:
+                yield from self._applied(trip, now)
+            now = yield from self._drive(line, now, trip)
+            then = self._delivered(now) if trip == 0 else ()
+            until = max([now + self._fleet.stay_s * 1000, *(one.time_ms + 1 for one in then)])
+            now = yield from self._stand(line.point(line.length_m), now, until, then)
 
-    def _stand(self, place: Point, now: int, until: int) -> Telling:
+    def _stand(self, place: Point, now: int, until: int, then: Sequence[Report | Paper] = ()) -> Telling:
         while now < until:
+            yield from (one for one in then if one.time_ms <= now)
+            then = [one for one in then if one.time_ms > now]
+            yield from self._sealed(now)
             yield Report(now, self.tracker, self._gps.fix(place, 0.0, 0.0))
             now += round(self._fleet.parked_every_s * 1000)
-        return until
+        yield from then
+        return max(until, *(one.time_ms for one in then), 0)
 
-    def _drive(self, line: Line, now: int, *, there: bool, events: Sequence[Beside | Halt]) -> Telling:
+    def _drive(self, line: Line, now: int, trip: int) -> Telling:
+        events = self._events if trip == 0 else ()
         beside = [event for event in events if isinstance(event, Beside)]
         halts = sorted((event for event in events if isinstance(event, Halt)), key=lambda halt: halt.at_m)
+        cuts = [event.at_m for event in events if isinstance(event, Cut)]
         along, mood, every_s = 0.0, 0.0, self._fleet.report_every_s
-        posts = [post if there else post._replace(at_m=line.length_m - post.at_m) for post in self._posts]
-        sealed = self.seal is not None and there
-        seal_due = now
+        posts = self._on_the_way(trip)
+        if trip == 0 and self.goods.seal is not None:
+            self._said, self._seal_due = SealState.LOCKED, now
         while along < line.length_m:
             mood = 0.9 * mood + self._rng.gauss(0, 0.04)
             ends_m = [0.0, line.length_m, *(halt.at_m for halt in halts)]
@@ -152,12 +175,12 @@ class Truck:
             halt = halts.pop(0) if halts and reached >= halts[0].at_m else None
             if halt is not None:
                 step_s, reached = max((halt.at_m - along) / speed, 0.001), halt.at_m
-            if sealed and seal_due <= now:
-                yield self._sealed(now, SealState.LOCKED)
-                seal_due += _SEAL_EVERY_MS
+            if any(along < at_m <= reached for at_m in cuts):
+                self._said, self._seal_due = SealState.CUT, now
+            yield from self._sealed(now)
             for post in posts:
                 if along < post.at_m <= reached:
-                    yield self._passes(post, now + round((post.at_m - along) / speed * 1000), there=there)
+                    yield self._passes(post, now + round((post.at_m - along) / speed * 1000), trip)
             along, now = reached, now + round(step_s * 1000)
             if halt is not None:
                 now = yield from self._halted(halt, now)
@@ -166,34 +189,66 @@ class Truck:
                 if isinstance(event, Halt):
                     place = place.between(event.place, _smooth(1 - abs(along - event.at_m) / _TURN_OFF_M))
             yield Report(now, self.tracker, self._gps.fix(place, speed, line.heading_deg(along)))
-        if sealed:
-            yield self._sealed(now, SealState.UNLOCKED)
         return now + round(every_s * 1000)
 
     def _halted(self, halt: Halt, now: int) -> Telling:
         until = now + round(halt.seconds * 1000)
         while now < until:
+            yield from self._sealed(now)
             yield Report(now, self.tracker, self._gps.fix(halt.place, 0.0, 0.0))
             now += round(min(self._fleet.parked_every_s, 30.0) * 1000)
         return until
 
-    def _passes(self, post: GatePost, now: int, *, there: bool) -> Report:
-        first_half = post.at_m < self._line.length_m / 2
-        loaded = Gate(
+    def _delivered(self, now: int) -> list[Report | Paper]:
+        """What follows the arrival: customs order the seal opened, it is opened, the goods are unloaded."""
+        _, destination = self.goods.ends
+        then: list[Report | Paper] = []
+        if self.goods.seal is not None and self._said is SealState.LOCKED:
+            then.append(self.goods.may_be_opened(now + _ORDERED_MS, destination))
+            then.append(self._seal_says(now + _OPENED_MS, SealState.UNLOCKED))
+            self._said = None
+        return [*then, self.goods.unloaded(now + _UNLOADED_MS, self.plate)]
+
+    def _applied(self, trip: int, now: int) -> Iterator[Paper]:
+        """The gate passes of a way, approved before it begins."""
+        for post in self._on_the_way(trip):
+            if post.zone is not None:
+                yield from self.goods.gate_pass(now, trip, self._direction(post), post.zone, self.plate)
+
+    def _on_the_way(self, trip: int) -> list[GatePost]:
+        if trip % 2 == 0:
+            return list(self._posts)
+        return [post._replace(at_m=self._line.length_m - post.at_m) for post in self._posts_back]
+
+    def _direction(self, post: GatePost) -> Direction:
+        return Direction.OUT if post.at_m < self._line.length_m / 2 else Direction.IN
+
+    def _passes(self, post: GatePost, now: int, trip: int) -> Report:
+        is_loaded, direction = trip == 0, self._direction(post)
+        weight_kg = self.goods.weight_kg(is_loaded=is_loaded) + self._rng.randrange(-100, 101, 20)
+        seen = Gate(
             gate=post.code,
             lane=str(self._rng.randint(1, 3)),
-            direction=Direction.OUT if first_half else Direction.IN,
+            direction=direction,
             plate=self.plate,
             plate_confidence=round(self._rng.uniform(0.95, 0.995), 3),
-            containers=[self.container],
-            weight_kg=float(self._weight_kg + self._rng.randrange(-100, 101, 20)) if there else None,
+            containers=[self.goods.container] if is_loaded else [],
+            seals=[self.goods.seal_number] if is_loaded and self._said is SealState.LOCKED else [],
+            weight_kg=float(weight_kg),
+            pass_number=self.goods.pass_number(trip, direction) if post.zone is not None else None,
+            image=f"{post.code}/{now}.jpg",
         )
-        return Report(now, post.device, loaded)
+        return Report(now, post.device, seen)
 
-    def _sealed(self, now: int, state: SealState) -> Report:
-        assert self.seal is not None
-        number = self.seal.partition("/")[2]
-        return Report(now, self.seal, Seal(seal=number, state=state))
+    def _sealed(self, now: int) -> Iterator[Report]:
+        """The seal's regular word, when it is due."""
+        if self._said is not None and self._seal_due <= now:
+            yield self._seal_says(now, self._said)
+            self._seal_due += _SEAL_EVERY_MS
+
+    def _seal_says(self, now: int, state: SealState) -> Report:
+        assert self.goods.seal is not None
+        return Report(now, self.goods.seal, Seal(seal=self.goods.seal_number, state=state))
 
 
 def _limit(distance_m: float) -> float:

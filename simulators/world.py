@@ -9,25 +9,34 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any, Final, NamedTuple
 
 from stdnum import iso6346
 
+from devices.observation import Status
 from simulators.geo import Line
+from simulators.papers import Goods, moment
 from simulators.places import Places
-from simulators.reports import Attachment, DeviceSpec, Report
+from simulators.reports import Attachment, DeviceSpec, Paper, Report
+from simulators.scenario import Cut as CutSeal
 from simulators.scenario import Fault, Fleet, Offline, Scenario, ScenarioError, Stray
-from simulators.vehicles import Beside, GatePost, Halt, Truck
+from simulators.vehicles import Beside, Cut, GatePost, Halt, Truck
 from simulators.warehouses import scanner, thermometer
 
 TURN: Final = 100
 """Numbers of a turn: tracker 7 of turn 2 is ``TRK-207``."""
 
+MOUNTED_FROM: Final = "2020-01-01T00:00:00Z"
+"""Simulated trackers are on their trucks for ever."""
+
 _GATE_EVERY_S: Final = 3600
+_GATE_WORD_EVERY_MS: Final = 600_000
 _SCANNER_EVERY_S: Final = 3600
 _SENSOR_EVERY_S: Final = 1800
+_CONTROLLED_KIND: Final = "cbz"
 _LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
@@ -63,7 +72,11 @@ class World:
         self.attachments: list[Attachment] = []
         self._counts: dict[str, int] = {}
         try:
-            self._gates = {code: self._gate(code) for fleet in scenario.fleets for code in fleet.gates}
+            self._gates = {
+                code: self._gate(code)
+                for fleet in scenario.fleets
+                for code in (*fleet.gates, *fleet.gates_back)
+            }
             self._lorries = [lorry for fleet in scenario.fleets for lorry in self._fleet(fleet)]
         except KeyError as error:
             raise ScenarioError(str(error.args[0])) from error
@@ -81,68 +94,114 @@ class World:
         ]
         self.faults = sorted((self._fault(fault) for fault in scenario.faults), key=lambda fault: fault.at_ms)
 
-    def reports(self) -> Iterator[Report]:
-        """Everything that is reported, in the order of its time, without end."""
+    def reports(self) -> Iterator[Report | Paper]:
+        """Everything that is reported or said over the API, in the order of its time, without end."""
         trucks = [lorry.truck.reports(self.begins_ms, lorry.leaves_ms) for lorry in self._lorries]
-        return heapq.merge(*trucks, *self._indoors, key=lambda report: (report.time_ms, report.device))
+        gates = [self._words(gate) for gate in self._gates.values()]
+        told: list[Iterator[Report | Paper]] = [*trucks, *gates, *self._indoors]
+        return heapq.merge(*told, key=lambda report: (report.time_ms, report.device))
 
     def shipments(self) -> list[dict[str, Any]]:
         """What is under custody, as the API takes it: a container on each truck's first way."""
-        begins = datetime.fromtimestamp(self.begins_ms / 1000, UTC)
         found = []
         for lorry in self._lorries:
-            origin, destination = self.places.ends(lorry.fleet.corridor)
+            goods, fleet = lorry.truck.goods, lorry.fleet
+            origin, destination = goods.ends
+            every_leg: dict[str, Any] = {"max_silence_s": fleet.max_silence_s}
+            if fleet.custodian is not None:
+                every_leg["custodian"] = fleet.custodian
             move = {
                 "type": "move",
                 "from_zones": [origin],
-                "corridor": lorry.fleet.corridor,
+                "corridor": fleet.corridor,
                 "to_zones": [destination],
-                "max_silence_s": lorry.fleet.max_silence_s,
             }
-            number = f"{lorry.fleet.park}-{begins:%y%m%d%H%M%S}-{lorry.number:03d}"
+            if goods.seal is not None:
+                move["seal"] = goods.seal_number
+            legs = [{"type": "stay", "zones": [origin]}, move, {"type": "stay", "zones": [destination]}]
             found.append(
                 {
-                    "number": number,
-                    "park": lorry.fleet.park,
-                    "reference": f"QD2314{begins:%y}I{lorry.number:09d}",
-                    "things": [lorry.truck.container, lorry.truck.plate],
-                    "from": begins.isoformat(),
-                    "terms": {"legs": [_stay(origin), move, _stay(destination)]},
+                    "number": goods.shipment,
+                    "park": fleet.park,
+                    "reference": f"QD2314{self._begins:%y}I{lorry.number:09d}",
+                    "things": [goods.container],
+                    "from": self._begins.isoformat(),
+                    "terms": {"legs": [leg | every_leg for leg in legs]},
                 }
             )
         return found
 
+    @property
+    def _begins(self) -> datetime:
+        return datetime.fromtimestamp(self.begins_ms / 1000, UTC)
+
+    def _words(self, gate: str) -> Iterator[Report]:
+        """A gate says now and then that it is there, also while nobody passes."""
+        first_ms = self.begins_ms + self._rng(gate).randrange(_GATE_WORD_EVERY_MS)
+        return (
+            Report(now, gate, Status(firmware="simulated")) for now in count(first_ms, _GATE_WORD_EVERY_MS)
+        )
+
     def _fleet(self, fleet: Fleet) -> Iterator[Lorry]:
         line = self.places.corridor(fleet.corridor)
-        along = {code: line.nearest_m(self.places.middle(code)) for code in fleet.gates}
-        posts = [GatePost(self._gates[code], code, at_m) for code, at_m in along.items()]
+        posts = self._posts(fleet.gates, line)
+        posts_back = self._posts(fleet.gates_back or fleet.gates, line)
         for index in range(fleet.trucks):
             (tracker,) = self._several(fleet.park, "TRK", "tracker", 1, fleet.expected_every_s)
             number = int(tracker.rpartition("-")[2])
             rng = self._rng(tracker)
             plate = f"苏E{rng.choice(_LETTERS)}{number % 10_000:04d}"
-            serial = f"BNDU{(self.begins_ms // 60_000 % 900 * 1000 + number) % 1_000_000:06d}"
-            self.attachments.append(Attachment(tracker, plate, "primary"))
-            seal = None
+            self.attachments.append(Attachment(tracker, plate, "primary", MOUNTED_FROM))
+            goods = self._goods(
+                fleet, number, crosses=bool(posts) and all(post.zone for post in posts), rng=rng
+            )
             if index < fleet.seals:
                 (seal,) = self._several(fleet.park, "ES", "seal", 1, fleet.expected_every_s)
-                self.attachments.append(Attachment(seal, plate, "seal"))
+                goods = goods._replace(seal=seal)
+                self.attachments.append(Attachment(seal, goods.container, "seal", moment(self.begins_ms)))
             truck = Truck(
                 tracker=tracker,
-                seal=seal,
                 plate=plate,
-                container=serial + iso6346.calc_check_digit(serial),
+                goods=goods,
                 line=line,
                 fleet=fleet,
                 posts=posts,
+                posts_back=posts_back,
                 events=self._events(fleet, index + 1, line),
                 rng=rng,
             )
             leaves_ms = self.begins_ms + (fleet.first_at_s + index * fleet.headway_s) * 1000
             yield Lorry(truck, fleet, number, max(leaves_ms, self.begins_ms + 1))
 
-    def _events(self, fleet: Fleet, truck: int, line: Line) -> list[Beside | Halt]:
-        found: list[Beside | Halt] = []
+    def _goods(self, fleet: Fleet, number: int, *, crosses: bool, rng: random.Random) -> Goods:
+        box = f"BNDU{(self.begins_ms // 60_000 % 900 * 1000 + number) % 1_000_000:06d}"
+        return Goods(
+            shipment=f"{fleet.park}-{self._begins:%y%m%d%H%M%S}-{number:03d}",
+            container=box + iso6346.calc_check_digit(box),
+            seal=None,
+            gross_kg=rng.randrange(5_000, 22_000, 20),
+            serial=f"{self._begins:%H%M%S}{number % 10_000:04d}",
+            day=f"{self._begins:%y%m%d}",
+            ends=self.places.ends(fleet.corridor),
+            crosses=crosses,
+        )
+
+    def _posts(self, codes: Sequence[str], line: Line) -> list[GatePost]:
+        return [
+            GatePost(
+                self._gates[code], code, line.nearest_m(self.places.middle(code)), self._controlled(code)
+            )
+            for code in codes
+        ]
+
+    def _controlled(self, gate: str) -> str | None:
+        """The zone behind a gate, where it is one that is passed with a gate pass."""
+        zone = self.places.features[gate]["properties"].get("parent")
+        kind = self.places.features[zone]["properties"]["kind"] if zone is not None else None
+        return zone if kind == _CONTROLLED_KIND else None
+
+    def _events(self, fleet: Fleet, truck: int, line: Line) -> list[Beside | Halt | Cut]:
+        found: list[Beside | Halt | Cut] = []
         for story in self.scenario.stories:
             owner = next((f for f in self.scenario.fleets if f.name == story.fleet), None)
             if owner is None or story.truck > owner.trucks:
@@ -153,6 +212,12 @@ class World:
             if isinstance(story, Stray):
                 begins_m = story.at_km * 1000
                 found.append(Beside(begins_m, begins_m + story.for_km * 1000, story.left_m))
+            elif isinstance(story, CutSeal):
+                if truck > fleet.seals:
+                    raise ScenarioError(
+                        f"truck {truck} of fleet {fleet.name!r} has no seal that could be cut"
+                    )
+                found.append(Cut(story.at_km * 1000))
             else:
                 place = self.places.middle(story.zone)
                 found.append(Halt(line.nearest_m(place), place, story.minutes * 60))
@@ -196,7 +261,3 @@ class PlannedFault(NamedTuple):
     at_ms: int
     device: str
     fault: Fault
-
-
-def _stay(zone: str) -> dict[str, Any]:
-    return {"type": "stay", "zones": [zone]}

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ from msgspec import Struct
 
 from devices.client import Device
 from devices.observation import Position
-from gateway.bench.ingest import recorded, send, waiting
+from gateway.bench.ingest import generator, recorded, send, waiting
 from gateway.bench.instance import Instance, wait_for
 from gateway.bench.stage import draw_zones, put_under_custody, register
 from tracking.store.database import Connection, connect, queries
@@ -180,10 +179,7 @@ def _refolds(instance: Instance) -> tuple[float, float]:
 
 
 def _load(instance: Instance, file: Path, events: int, *, per_publish: int) -> list[str]:
-    return [
-        sys.executable, "-m", "simulators.load", "--devices-file", str(file), "--events", str(events),
-        "--per-publish", str(per_publish), "--json", "--mqtt", instance.mqtt,
-    ]  # fmt: skip
+    return [*generator(file, events, per_publish), "--mqtt", instance.mqtt]
 
 
 def _until_recorded(conn: Connection, events: int) -> None:

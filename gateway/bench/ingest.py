@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from msgspec import Struct
 from gateway.bench import floor
 from gateway.bench.cpu import tree_seconds
 from gateway.bench.instance import Instance, wait_for
+from gateway.bench.mosquitto import Mosquitto
 from gateway.bench.stage import set_stage
 from gateway.problem import Problem
 from tracking.store import positions, work
@@ -37,6 +39,7 @@ class Load(Struct, frozen=True):
         per_publish: events in one MQTT message.
         zones: that their positions are judged against.
         workers: gateway processes.
+        through_mosquitto: instead of the embedded broker.
     """
 
     events: int
@@ -44,6 +47,7 @@ class Load(Struct, frozen=True):
     per_publish: int
     zones: int
     workers: int
+    through_mosquitto: bool = False
 
 
 class IngestReport(Struct, frozen=True):
@@ -69,20 +73,23 @@ def measure(directory: Path, load: Load, say: Callable[[str], None]) -> IngestRe
         say: told what happens, for people.
     """
     devices_file = directory / "devices.jsonl"
-    generate = [
-        sys.executable, "-m", "simulators.load", "--devices-file", str(devices_file),
-        "--events", str(load.events), "--per-publish", str(load.per_publish), "--json",
-    ]  # fmt: skip
-    with Instance(directory, workers=load.workers) as instance, connect(instance.dsn) as conn:
+    generate = generator(devices_file, load.events, load.per_publish)
+    with ExitStack() as stack:
+        broker = stack.enter_context(Mosquitto(directory / "mosquitto")) if load.through_mosquitto else None
+        instance = stack.enter_context(
+            Instance(directory, workers=load.workers, broker=broker.address if broker else None)
+        )
+        conn = stack.enter_context(connect(instance.dsn))
+        roots = [instance.pid, broker.pid] if broker else [instance.pid]
         say(f"registering {load.devices} devices, drawing {load.zones} zones")
         set_stage(conn, load.devices, load.zones, devices_file)
         say(f"sending {load.events} events, {load.per_publish} a message")
-        before, mine = tree_seconds([instance.pid]), psutil.Process().cpu_times()
+        before, mine = tree_seconds(roots), psutil.Process().cpu_times()
         generated = send([*generate, "--mqtt", instance.mqtt])
         wait_for(lambda: recorded(conn) >= load.events, 300, "every event to be recorded", every_s=0.05)
         ended_at = time.time()
         wait_for(lambda: waiting(conn) == 0, 120, "every change to be judged", every_s=0.25)
-        spent, after = psutil.Process().cpu_times(), tree_seconds([instance.pid])
+        spent, after = psutil.Process().cpu_times(), tree_seconds(roots)
         cpu_s = after - before + _children(spent) - _children(mine)
         events, doubled = _counts(conn)
         (batch_p50,) = conn.execute(queries("bench")["batch_sizes"]).fetchone() or (0,)
@@ -108,6 +115,14 @@ def measure(directory: Path, load: Load, say: Callable[[str], None]) -> IngestRe
         floor_cpu_us_per_event=round(bottom.cpu_us_per_event, 1),
         ratio_to_floor=round(per_event / bottom.cpu_us_per_event, 2),
     )
+
+
+def generator(devices_file: Path, events: int, per_publish: int) -> list[str]:
+    """The command that sends a load, but for its ``--mqtt``."""
+    return [
+        sys.executable, "-m", "simulators.load", "--devices-file", str(devices_file),
+        "--events", str(events), "--per-publish", str(per_publish), "--json",
+    ]  # fmt: skip
 
 
 def send(command: list[str]) -> dict[str, Any]:

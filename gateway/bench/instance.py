@@ -26,9 +26,10 @@ class Instance:
     Args:
         directory: where it keeps everything.
         workers: gateway processes.
+        broker: ``host:port`` of an MQTT broker instead of the embedded one.
     """
 
-    def __init__(self, directory: Path, *, workers: int = 1) -> None:
+    def __init__(self, directory: Path, *, workers: int = 1, broker: str | None = None) -> None:
         self.home = Home(directory / "home")
         self._log = directory / "up.log"
         self._environment = dict(os.environ) | {
@@ -37,6 +38,12 @@ class Instance:
             "BONDWATCH_API_PORT": "0",
             "BONDWATCH_WORKERS": str(workers),
         }
+        self._broker = broker
+        if broker is not None:
+            self._environment |= {
+                "BONDWATCH_BROKER_URL": f"mqtt://{broker}",
+                "BONDWATCH_BROKER_PASSWORD": "bench",
+            }
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -71,7 +78,7 @@ class Instance:
     @property
     def mqtt(self) -> str:
         """``host:port`` of the MQTT listener."""
-        return (self.endpoints.mqtt or "").rsplit("/", 1)[-1]
+        return self._broker or (self.endpoints.mqtt or "").rsplit("/", 1)[-1]
 
     @property
     def dsn(self) -> str:

@@ -29,14 +29,14 @@ def set_stage(conn: Connection, devices: int, zones: int, file: Path) -> None:
     register(conn, devices, file)
 
 
-def draw_zones(conn: Connection, zones: int, half_deg: float = ZONE_HALF_DEG) -> None:
-    """The park and its zones, squares of twice ``half_deg``."""
+def draw_zones(conn: Connection, zones: int, half_deg: float = ZONE_HALF_DEG, tile: int = 0) -> None:
+    """The park and its zones, squares of twice ``half_deg``; ``tile`` says how many areas further east."""
     now = datetime.now(UTC)
     since = now - SINCE
     registry.put_park(conn, PARK, name_en="Benchmark", name_zh="", time_zone="Asia/Shanghai")
     with conn.transaction():
         registry.lock_reference(conn)
-        for code, geometry in grid(zones, half_deg):
+        for code, geometry in grid(zones, half_deg, tile):
             registry.put_area(
                 conn,
                 code=code,
@@ -120,16 +120,35 @@ def put_under_custody(conn: Connection, devices: list[int], zones: int, prefix: 
             )
 
 
-def grid(zones: int, half_deg: float = ZONE_HALF_DEG) -> list[tuple[str, dict[str, Any]]]:
+def put_at_rest(conn: Connection, count: int, zones: int) -> None:
+    """Shipments that are kept in the zones and not tracked: something to step over, not to judge."""
+    now = datetime.now(UTC)
+    codes = [code for code, _ in grid(zones)]
+    with conn.transaction():
+        for number in range(count):
+            shipments.create(
+                conn,
+                number=f"REST-{number:06}",
+                park=PARK,
+                reference="",
+                things=[f"REST-BOX-{number:06}"],
+                terms={"legs": [{"type": "stay", "zones": [codes[number % zones]]}]},
+                valid_from=now - SINCE,
+                recorded_at=now,
+                recorded_by="bench",
+            )
+
+
+def grid(zones: int, half_deg: float = ZONE_HALF_DEG, tile: int = 0) -> list[tuple[str, dict[str, Any]]]:
     """Squares on a regular grid, of about 800 m where nothing else is asked for."""
     columns = max(1, math.ceil(math.sqrt(zones)))
     rows = max(1, math.ceil(zones / columns))
     found = []
     for number in range(zones):
-        lon = WEST + (number % columns + 0.5) * (EAST - WEST) / columns
+        lon = WEST + (tile + (number % columns + 0.5) / columns) * (EAST - WEST)
         lat = SOUTH + (number // columns + 0.5) * (NORTH - SOUTH) / rows
         west, east = lon - half_deg, lon + half_deg
         south, north = lat - half_deg, lat + half_deg
         ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-        found.append((f"BZ-{number:05}", {"type": "Polygon", "coordinates": [ring]}))
+        found.append((f"BZ{tile or ''}-{number:05}", {"type": "Polygon", "coordinates": [ring]}))
     return found

@@ -15,7 +15,13 @@ from rich.table import Table
 
 from gateway.bench.custody import Custody
 from gateway.bench.custody import measure as measure_custody
+from gateway.bench.filled import Volume
+from gateway.bench.growth import Dimension, Size
+from gateway.bench.growth import measure as measure_growth
+from gateway.bench.growth_plot import plot as growth_plot
 from gateway.bench.ingest import IngestReport, Load, measure
+from gateway.bench.reading import Took
+from gateway.bench.reading import measure as measure_reading
 
 Report = TypeVar("Report")
 
@@ -36,13 +42,17 @@ def ingest(
     per_publish: Annotated[int, typer.Option(min=1, max=1000, help="Events in one MQTT message.")] = 10,
     zones: Annotated[int, typer.Option(min=0, help="Zones that positions are judged against.")] = 500,
     workers: Annotated[int, typer.Option(min=1, help="Gateway processes.")] = 1,
+    through_mosquitto: Annotated[
+        bool,
+        typer.Option("--mosquitto", help="Through Mosquitto, from PATH, instead of the embedded broker."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
 ) -> None:
     """Events a second through broker, pipeline and commit, and CPU per event against the floor.
 
     Takes about a minute and needs nothing running: it starts an installation of its own and removes it.
     """
-    load = Load(events=events, devices=devices, per_publish=per_publish, zones=zones, workers=workers)
+    load = Load(events, devices, per_publish, zones, workers, through_mosquitto)
     report = _in_directory(lambda directory, say: measure(directory, load, say))
     Console(stderr=True).print(_table(report))
     if as_json:
@@ -73,6 +83,77 @@ def custody(
     table.add_row("ratio", f"{report.ratio:.2f}")
     table.add_row("a late event behind 100,000", f"{report.refold_100k_ms:.0f} ms")
     Console(stderr=True).print(table)
+    if as_json:
+        typer.echo(msgspec.json.encode(report).decode())
+
+
+@app.command()
+def reading(
+    rows: Annotated[int, typer.Option(min=0, help="Observations in the database.")] = 1_000_000,
+    shipments: Annotated[int, typer.Option(min=1, help="Shipments to search among.")] = 1_000_000,
+    devices: Annotated[int, typer.Option(min=1, help="Devices on the live map.")] = 10_000,
+    traced: Annotated[int, typer.Option(min=1, help="Positions of the trace that is read.")] = 50_000,
+    requests: Annotated[int, typer.Option(min=1, help="Of each kind; of searches ten times as many.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
+) -> None:
+    """How long a trace, a search and a live map take by the API, in a full database.
+
+    Filling it takes most of the time: some minutes for a million shipments or ten million rows. It needs
+    nothing running: it starts an installation of its own and removes it.
+    """
+    volume = Volume(rows=rows, shipments=shipments, devices=devices, traced=traced)
+    report = _in_directory(lambda directory, say: measure_reading(directory, volume, requests, say))
+    table = Table("", "p50 ms", "p99 ms", "max ms", "answer", title="Reading", title_justify="left")
+    for name in ("trace", "trace_geojson", "search", "map", "map_viewport"):
+        took: Took = getattr(report, name)
+        table.add_row(
+            name.replace("_", ", "),
+            *(f"{value:,.1f}" for value in (took.p50_ms, took.p99_ms, took.max_ms)),
+            f"{took.bytes / 1000:,.0f} kB",
+        )
+    Console(stderr=True).print(table)
+    if as_json:
+        typer.echo(msgspec.json.encode(report).decode())
+
+
+@app.command()
+def growth(
+    devices: Annotated[int, typer.Option(min=1, help="That report, with a shipment each.")] = 2000,
+    zones: Annotated[int, typer.Option(min=2, help="Zones that positions are judged against.")] = 500,
+    rows: Annotated[int, typer.Option(min=1, help="Observations recorded before.")] = 1_000_000,
+    events: Annotated[int, typer.Option(min=1000, help="Events in each leg.")] = 100_000,
+    factor: Annotated[int, typer.Option(min=2, help="How many times as much.")] = 10,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of four legs, for each.")] = 2,
+    only: Annotated[
+        list[Dimension] | None, typer.Option(help="What grows; can be repeated. Default: all four.")
+    ] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the plot here.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
+) -> None:
+    """CPU per event with ten times the devices, zones, shipments, stored rows: each against the common size.
+
+    Takes about a quarter of an hour and needs nothing running: it starts installations of its own, two at a
+    time, and removes them.
+    """
+    size = Size(devices=devices, zones=zones, shipments=devices, rows=rows)
+    report = _in_directory(
+        lambda directory, say: measure_growth(
+            directory, size, events, factor, rounds, only or list(Dimension), say
+        )
+    )
+    table = Table("", "from", "to", "µs an event", "grown", "ratio", title="Growth", title_justify="left")
+    for one in report.growth:
+        table.add_row(
+            one.dimension,
+            f"{one.size:,}",
+            f"{one.grown:,}",
+            f"{one.cpu_us_per_event:.1f}",
+            f"{one.grown_cpu_us_per_event:.1f}",
+            f"{one.ratio:.2f}",
+        )
+    Console(stderr=True).print(table)
+    if svg is not None:
+        svg.write_text(growth_plot(report), encoding="utf-8")
     if as_json:
         typer.echo(msgspec.json.encode(report).decode())
 

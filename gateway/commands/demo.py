@@ -91,5 +91,6 @@ def tell(account: Account) -> None:
     raised = ", ".join(f"{rule} {count}" for rule, count in account.alerts.items()) or "none"
     typer.echo(
         f"published {account.published}, recorded {account.recorded}, rejected {account.rejected}, "
-        f"sent twice and recognised {account.duplicates}, lost {account.lost}\nalerts: {raised}"
+        f"sent twice and recognised {account.duplicates}, waiting {account.waiting}, lost {account.lost}\n"
+        f"alerts: {raised}"
     )

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from devices.observation import Fact, Gate, Handover, Observation, Position, Reading, Result, Scan, Seal
+from devices.observation import (
+    Fact,
+    Gate,
+    Handover,
+    Observation,
+    Position,
+    Reading,
+    Result,
+    Scan,
+    Seal,
+    Status,
+)  # fmt: skip
 from gateway.pipeline.load import Load
 from tracking.domain.things.subject import moved, named, subject, thing_uri
 from tracking.store.commands import ResultRow
@@ -81,7 +92,7 @@ def columns(load: Load) -> Columns:
                 speeds.append(None)
                 headings.append(None)
                 things.append(subject(fact))
-                if type(fact) is Reading:
+                if type(fact) is Reading or type(fact) is Status:
                     readings.add(device_id, event)
                 elif type(fact) in NAMING:
                     said.append(event)

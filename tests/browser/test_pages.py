@@ -20,13 +20,14 @@ from tests.support import chromium
 from tracking.api.access import key_hash
 from tracking.api.app import create_app
 from tracking.console import pages
+from tracking.domain.custody.corrections import Observed
 from tracking.domain.ledger import merkle
 from tracking.domain.ledger.certificate import check, read
 from tracking.domain.ledger.checkpoint import Signer
 from tracking.judge.checkpoints import Checkpointer
 from tracking.judge.containing import Containing
 from tracking.judge.loop import drain
-from tracking.store import registry, shipments
+from tracking.store import correcting, registry, shipments
 from tracking.store.database import Connection
 from tracking.store.observations import ObservationColumns, insert_observations
 from tracking.store.partitions import Partitions
@@ -233,7 +234,7 @@ def test_a_finding_leads_to_its_messages_as_they_came(page: Page) -> None:
     page.goto("/shipments/SIP-1")
     page.locator("article.finding summary").click()
     address = page.get_by_role("link", name="Messages as they came").get_attribute("href") or ""
-    (message,) = page.request.get(address).json()["messages"]
+    (message,) = page.request.get(address).json()["observations"]
     assert (message["device"], message["seq"], message["text"]) == ("SIP/TRK-1", 66, '{"run":1,"seq":66}')
 
 
@@ -348,3 +349,27 @@ def test_a_certificate_is_there_to_read_and_to_print(page: Page, conn: Connectio
     assert list(check(read(download.value.path().read_bytes()), SIGNER.public_key)) == []
     page.goto("/shipments/SIP-1/certificate?lang=zh")
     expect(page.get_by_role("heading", name="监管凭证 SIP-1")).to_be_visible()
+
+
+def test_what_was_in_error_is_told_with_who_and_why(page: Page, conn: Connection) -> None:
+    seen = [Observed("SIP/TRK-1", BEGIN + timedelta(seconds=30 * number), 1, number) for number in (66, 67)]
+    for one in seen:
+        correcting.correct(
+            conn, one, reason="incorrect_data", why="the antenna was wet", by="desk 2", recorded_at=NOW,
+            corrective=[Observed("SIP/TRK-1", BEGIN, 1, 0)],
+        )  # fmt: skip
+    correcting.retract(conn, 2, why="that one was right", by="desk 3", recorded_at=NOW)
+    page.goto("/shipments/SIP-1?lang=en")
+    expect(page.get_by_text("119 positions")).to_be_visible()
+    page.get_by_text("Corrected observations 2").click()
+    row = page.locator("tr", has_text="SIP/TRK-1 1/66")
+    expect(row).to_contain_text("incorrect data")
+    expect(row).to_contain_text("the antenna was wet")
+    expect(row).to_contain_text("desk 2")
+    expect(page.locator("tr.retracted")).to_contain_text("that one was right")
+    row.get_by_role("link").click()
+    told = json.loads(page.locator("body").inner_text())
+    assert (told["text"], told["corrections"][0]["why"]) == ('{"run":1,"seq":66}', "the antenna was wet")
+    page.goto("/shipments/SIP-1?lang=zh")
+    page.get_by_text("观测更正 2").click()
+    expect(page.locator("tr", has_text="SIP/TRK-1 1/66")).to_contain_text("数据有误")

@@ -102,6 +102,23 @@ def test_a_thing_by_its_uri_and_by_its_label(court: Court, client: TestClient, t
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:bondwatch:problem:not-found")
 
 
+def test_a_scan_puts_a_thing_in_a_place_until_one_takes_it_away(court: Court, client: TestClient) -> None:
+    scanner = court.station.device("SC-1", kind="scanner")
+
+    def scans(minute: int, action: str, **more: Any) -> Any:
+        event = scanner.event(minute * 60, type="scan", code="P-1", action=action, **more)
+        court.station.deliver(scanner.sends(event, received=3600))
+        return client.get("/v1/things/P-1").json()["place"]
+
+    shelved = scans(1, "storing", location="WHMIX01-B")
+    assert shelved | {"run": 0} == {
+        "zone": "WHMIX01-B", "time": "2026-03-04T12:01:00Z", "device": "SIP/SC-1", "run": 0, "seq": 1,
+    }  # fmt: skip
+    assert scans(2, "cycle_counting") == shelved
+    assert client.get("/v1/things/P-1").json()["inside"] == []
+    assert scans(3, "picking", location="WHMIX01-B") is None
+
+
 def test_a_trace_is_that_of_whatever_carried_it(
     court: Court, client: TestClient, tracker: TestDevice
 ) -> None:
@@ -134,8 +151,15 @@ def test_a_shipment_shows_what_is_in_what_and_its_trace_follows(
     shown = client.get("/v1/shipments/S-1").json()
     assert [(row["child_label"], row["parent_label"]) for row in shown["containments"]] == [(BOX, TRUCK)]
     assert [carrier["device"] for carrier in shown["carriers"]] == ["SIP/TRK-1"]
+    assert (shown["inside"], shown["last_seen"]) == ([TRUCK], "2026-03-04T12:09:00Z")
+    for text, found in ((TRUCK, 1), (TRUCK[:4], 1), (TRUCK[1:], 0), (BOX, 1)):
+        assert len(client.get("/v1/shipments", params={"q": text}).json()["shipments"]) == found, text
     assert len(client.get("/v1/shipments/S-1/trace").json()["positions"]) == 8
     assert client.get("/v1/shipments/S-1/milestones").status_code == 200
+    report(client, 7, "DELETE")
+    court.judge()
+    after = client.get("/v1/shipments/S-1").json()
+    assert (after["inside"], after["last_seen"]) == ([], "2026-03-04T12:07:00Z")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import pytest
 
 from tests.support.barrier import Barrier
 from tests.support.recording import at
+from tracking.domain.custody.corrections import Observed
 from tracking.judge.kept_passes import KeptPassesSender
+from tracking.store import correcting
 
 TRUCK = "苏E33D71"
 BOX = "BNDU1000010"
@@ -204,4 +206,26 @@ def test_a_gate_keeps_the_passes_of_its_zone_that_nobody_has_used(database: str)
     assert (sends(80), sends(110)) == (0, 1), "at most every half minute"
     assert lists(barrier)[2:] == [("passes", 5.0, [])]
     assert KeptPassesSender().send_changed(barrier.conn, at(200)) == 0, "another process knows what was sent"
+    passage = Observed("SIP/G-1", at(70), barrier.gate.run, barrier.gate.seq)
+    correcting.correct(
+        barrier.conn, passage, reason="did_not_occur", why="a reflection", by="desk 2", recorded_at=at(210)
+    )
+    assert sends(211) == 1
+    assert lists(barrier)[3:] == [("passes", 5.0, ["Z-1"])], "nobody has used it after all"
     barrier.close()
+
+
+def test_a_vehicle_that_never_came_is_not_decided_about_unless_it_did(barrier: Barrier) -> None:
+    run, seq = barrier.reports(0, plate=TRUCK)
+    passage = Observed("SIP/G-1", at(0), run, seq)
+    declared = correcting.correct(
+        barrier.conn, passage, reason="did_not_occur", why="a reflection", by="desk 2", recorded_at=at(1)
+    )
+    assert barrier.decides(2) > 0
+    assert (barrier.told_of(run, seq), barrier.commands()) == ([], [])
+    correcting.retract(
+        barrier.conn, declared.correction.entry, why="it was a truck", by="desk 2", recorded_at=at(3)
+    )
+    barrier.decides(60)
+    (told,) = barrier.told_of(run, seq)
+    assert (told.decision, told.unsent) == ("hold", "late")

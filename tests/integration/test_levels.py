@@ -114,6 +114,38 @@ def test_a_reading_that_crosses_wakes_the_judge_and_others_do_not(court: Court) 
     assert waiting(court, "device") == [device.device_id]
 
 
+def test_a_seal_s_status_tells_of_its_charge(court: Court) -> None:
+    """Recorded as measured, in whatever order it comes; found, closed, and derived again by verification."""
+    put(court, {"high": 20})
+    seal = court.station.device("ES-1", kind="seal", expected_every_s=600)
+    court.attach(seal.device_id, "box-TRK-1")
+
+    def says(minute: int, charge: float) -> Any:
+        return seal.event(60 * minute, type="status", battery_pct=charge)
+
+    tracker = court.station.device("TRK-1", expected_every_s=600)
+    court.attach(tracker.device_id, "box-TRK-1")
+    for second in (-60, -30, 0):
+        court.station.deliver(tracker.says(at=second, lon=WEST[0], lat=WEST[1]))
+    before, low, wavers, charged = says(1, 40), says(2, 19), says(3, 21), says(9, 60)
+    court.station.deliver(seal.sends(before, low, wavers, received=200))
+    court.reached(200)
+    court.judge()
+    assert [row[:6] for row in court.findings() if row[0] == "seal_battery_low"] == [
+        ("seal_battery_low", "SIP/ES-1", "finding", "open", "minor", at(120))
+    ]
+    later, fuller = says(5, 18), says(4, 70)
+    court.station.deliver(seal.sends(charged, received=600))
+    court.station.deliver(seal.sends(fuller, received=610), seal.sends(later, received=611))
+    court.reached(660)
+    court.judge()
+    assert [row[5:] for row in court.findings() if row[0] == "seal_battery_low"] == [
+        (at(120), at(240)),
+        (at(300), at(540)),
+    ]
+    assert run(court.dsn, pause_s=0).differences == []
+
+
 def test_new_terms_look_back_at_what_was_measured(court: Court) -> None:
     put(court, {"high": 20})
     device, other = thermometer(court), court.station.device("TRK-9")

@@ -121,7 +121,7 @@ def test_the_demo_is_told_whole_and_a_second_one_sends_another_crew(
         assert summary["duplicates_sent"] == 60
         assert (summary["unconfirmed"], summary["rejected"], summary["carried_over"]) == (0, 0, 0)
         assert gateway.changed == []
-        assert set(recorded) == {"position", "scan", "gate", "seal", "reading"}
+        assert set(recorded) == {"position", "scan", "gate", "seal", "reading", "status"}
         assert gateway.presence["SIP/SC-003"].count("offline") >= 1
         for name in api.devices:
             numbers = gateway.numbers(name)
@@ -134,7 +134,7 @@ def test_the_demo_is_told_whole_and_a_second_one_sends_another_crew(
         again = ended(demo(api, broker, tmp_path, "--for", "3", "--speed", "900"))
         assert again["unconfirmed"] == 0
         assert again["published"] > 100
-        assert len(api.devices - first) == 40, "all but the six gates"
+        assert len(api.devices - first) == 40, "all but the seven gates"
         assert gateway.changed == []
         assert len({body["number"] for body in api.sent("shipments")}) == 48
 

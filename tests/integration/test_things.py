@@ -80,6 +80,10 @@ class Yard(Court):
         )
 
 
+STRAYED = [("route_deviation", "finding", at(640), at(1240))]
+"""What is found of a parcel on the truck of ``Yard.strays``, whoever came first."""
+
+
 @pytest.fixture
 def yard(database: str) -> Iterator[Yard]:
     made = Yard(database)
@@ -111,7 +115,7 @@ def test_what_was_unloaded_before_is_not_concerned(yard: Yard) -> None:
         yard.scan(100, "unloading", BOX, TRUCK),
     )
     yard.hears(yard.tracker, *yard.strays())
-    assert [row for row in yard.judged() if row[0] == "route_deviation"] == []
+    assert [row for row in yard.judged() if row[0] == "route_deviation"] == STRAYED
 
 
 def test_whatever_comes_last_custody_is_the_same(yard: Yard, database: str) -> None:
@@ -159,7 +163,7 @@ def test_two_commits_at_the_same_moment(yard: Yard, database: str, first: str) -
             for conn, taken in order if first == "loaded" else reversed(order):
                 task.do(conn, taken, None, at(3600))
         yard.judge()  # what the other left is judged while this one is not there yet
-    assert "route_deviation" in [row[0] for row in yard.judged()]
+    assert [row for row in yard.judged() if row[0] == "route_deviation"] == STRAYED
     one.close()
     other.close()
 
@@ -181,7 +185,7 @@ def test_loaded_and_left_are_recorded_at_the_same_time(yard: Yard, database: str
         writer.join()
         yard.tasks[name].do(judge, taken, at(3600), at(3600))
     judge.close()
-    assert "route_deviation" in [row[0] for row in yard.judged()]
+    assert [row for row in yard.judged() if row[0] == "route_deviation"] == STRAYED
 
 
 def test_a_second_parent_is_a_minor_finding_and_undetermined_until_it_is_settled(yard: Yard) -> None:
@@ -227,6 +231,24 @@ def test_the_record_keeps_what_was_held_before(yard: Yard) -> None:
 
 
 def test_scans_that_move_nothing_leave_nothing(yard: Yard) -> None:
-    yard.hears(yard.scanner, yard.scan(0, "storing", "P-1", BOX), yard.scan(1, "loading", "P-1"))
+    yard.hears(
+        yard.scanner,
+        yard.scan(0, "receiving", "P-1", BOX),
+        yard.scan(1, "loading", "P-1"),
+        yard.scan(2, "storing", "P-1", location="ORIGIN"),
+    )
     assert yard.rows("select count(*) from containment_events") == [(0,)]
     assert yard.rows("select count(*) from work where kind = 'thing'") == [(0,)]
+
+
+def test_what_is_stored_on_a_shelf_stays_on_its_pallet_and_what_is_stored_in_a_cage_is_in_it(
+    yard: Yard,
+) -> None:
+    yard.hears(
+        yard.scanner,
+        yard.scan(0, "packing", "P-1", "PALLET-1"),
+        yard.scan(60, "storing", "P-1", location="ORIGIN"),
+        yard.scan(120, "storing", "PALLET-1", "CAGE-1", location="ORIGIN"),
+    )
+    yard.judge()
+    assert yard.stays() == [("P-1", "PALLET-1", at(0), None), ("PALLET-1", "CAGE-1", at(120), None)]

@@ -13,6 +13,7 @@ from devices.identifiers import parse_thing
 from tests.support.court import Court
 from tests.support.recording import at
 from tests.support.rows import NOON_US
+from tracking.domain.custody.corrections import Observed
 from tracking.domain.custody.documents import Calibration, Release
 from tracking.domain.ledger.checkpoint import Signer
 from tracking.exchange.verify.report import Report
@@ -20,7 +21,7 @@ from tracking.exchange.verify.run import run
 from tracking.judge.checkpoints import Checkpointer
 from tracking.judge.loop import drain
 from tracking.judge.places import replan_after_place_change
-from tracking.store import decisions, documents, reading, registry, things
+from tracking.store import correcting, decisions, documents, reading, registry, things
 from tracking.store.database import connect
 from tracking.store.documents import About
 
@@ -73,6 +74,7 @@ def recorded(court: Court, tmp_path: Path) -> Court:
     court.deliver(truck.drives(9000, 20_600))
     load(court)
     file(court)
+    err(court)
     court.judge()
     checkpoint(court, tmp_path)
     return court
@@ -114,6 +116,22 @@ def file(court: Court) -> None:
             by="customs",
             recorded_at=at(5000),
         )
+
+
+def err(court: Court) -> None:
+    """Some positions and a scan were in error; of one of them that was a mistake."""
+    for device, wanted in (
+        ("SIP/TRK-1", "device_id = 1 and kind = 1 and seq in (20, 21, 22)"),
+        ("SIP/SC-1", "kind = 2"),
+    ):
+        seen = court.rows(f"select event_time, run, seq from observations where {wanted} order by seq")
+        for time, run_, seq in seen:
+            correcting.correct(
+                court.conn, Observed(device, time, run_, seq),
+                reason="incorrect_data", why="a wet antenna", by="an officer", recorded_at=at(5000),
+            )  # fmt: skip
+    correcting.retract(court.conn, 2, why="it was dry", by="an officer", recorded_at=at(5000))
+    correcting.retract(court.conn, 4, why="the right box", by="an officer", recorded_at=at(5000))
 
 
 SQUARE = [[120.9, 31.3], [120.91, 31.3], [120.91, 31.31], [120.9, 31.31], [120.9, 31.3]]
@@ -191,6 +209,42 @@ TAMPERED = {
     "a decision": ("update decisions set reason = 'no reason'", "decisions"),
     "how far a waiver reaches": ("update decisions set until = until + '1s'::interval", "decisions"),
     "a decision is gone": ("delete from decisions", "decisions"),
+    "an alert that is open": ("update alerts set state = 'resolved' where state = 'open'", "alerts"),
+    "an alert that was resolved": ("update alerts set state = 'open' where state = 'resolved'", "alerts"),
+    "how often an alert was": ("update alerts set occurrences = occurrences + 1", "alerts"),
+    "an alert is gone": ("delete from alert_findings where alert_id = (select max(alert_id) from alerts); delete from alerts where alert_id = (select max(alert_id) from alerts)", "alert_findings"),
+    "what an alert is about": ("delete from alert_findings", "alert_findings"),
+    "an attachment is gone": ("delete from attachments where attachment_id = 2", "attachments"),
+    "the goods are gone": ("delete from shipment_things where shipment_id = 2", "shipment_things"),
+    "a ledger entry is gone": ("delete from ledger where number = 2", "ledger"),
+    "a track is gone": ("delete from device_tracks where device_id = 2", "device_tracks"),
+    "how a shipment stands is gone": ("delete from custody_states", "custody_states"),
+    "an area's kind": ("update areas set kind = 'cbz' where kind = 'layby_forbidden'", "area_revisions"),
+    "a thing's URI": ("update things set uri = uri || 'x' where label = 'box-TRK-1'", "attachments"),
+    "which observation is in error": ("update corrections set seq = 23 where entry = 1", "corrections"),
+    "which observation is in error, seen in what follows": ("update corrections set seq = 3, event_time = (select event_time from observations where device_id = 1 and seq = 3) where entry = 1", "milestones"),
+    "why an observation is in error": ("update corrections set why = 'no reason' where entry = 1", "corrections"),
+    "what tells it right": ("update corrections set corrective = '[1]' where entry = 1", "corrections"),
+    "a correction is gone": ("delete from corrections where entry = 1", "corrections"),
+    "a correction is gone, with its leaf": ("delete from corrections where entry = 1; delete from log where kind = 'correction' and key = 1", "log"),
+    "a correction of what isn't there": ("delete from observations where device_id = 1 and seq = 20", "corrections"),
+    "a correction that nobody declared": (
+        "insert into corrections (device_id, event_time, run, seq, reason, why, corrective, by, recorded_at)"
+        " select device_id, event_time, run, seq, 'did_not_occur', 'x', '[]', 'x', recorded_at from observations"
+        " where kind = 2 order by seq limit 1",
+        "containments",
+    ),
+    "a retraction": ("update retractions set by = 'x' where entry = 1", "retractions"),
+    "a retraction is gone": ("delete from retractions where entry = 2", "retractions"),
+    "a retraction is gone, seen in what follows": ("delete from retractions where entry = 2", "containments"),
+    "a retraction of another": ("update retractions set correction = 3 where entry = 1", "retractions"),
+    "an event that a finding rests on is gone": (
+        "delete from observations o using"
+        " (select piece -> 'known_at' as k from findings, jsonb_array_elements(evidence) as piece"
+        " where superseded_at is null and state <> 'withdrawn' and piece ->> 'device' = 'SIP/TRK-1') c"
+        " where o.device_id = 1 and o.event_time = (k ->> 'time')::timestamptz and o.seq = (k ->> 'seq')::bigint",
+        "findings",
+    ),
     "an action": ("update alert_actions set comment = 'didn''t look'", "alert_actions"),
     "an action is gone": ("delete from alert_actions", "alert_actions"),
     "a leaf": ("update log set leaf_hash = set_byte(leaf_hash, 3, get_byte(leaf_hash, 3) # 1) where index = 4", "checkpoints"),

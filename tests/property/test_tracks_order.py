@@ -59,6 +59,7 @@ class Recorder:
         self.held: dict[int, Milestone] = {}
         self.told = 0
         self.late: list[Key] = []
+        self.corrected: dict[Key, Observation] = {}
         self.watermark = 0
 
     def new(self, arriving: Iterable[Observation]) -> list[Observation]:
@@ -73,6 +74,19 @@ class Recorder:
                 observation if observation.key > self.track.head else observation.key
             )
         return inline
+
+    def corrects(self, key: Key) -> None:
+        """An observation counts no longer."""
+        self.corrected[key] = self.recorded[key]
+        self.keys.remove(key)
+        self.snapshots.pop(key, None)
+        self.late.append(key)
+
+    def retracts(self, key: Key) -> None:
+        """It counts again."""
+        del self.corrected[key]
+        insort(self.keys, key)
+        self.late.append(key)
 
     def folded(self, track: Track, milestones: list[Milestone], count: int) -> None:
         self.track = track
@@ -260,6 +274,39 @@ def test_any_arrival_ends_as_one_fold_in_order(data: st.DataObject) -> None:
         assert recorder.track == track
         assert recorder.track.encode() == track.encode()
         assert sorted_milestones(recorder.held.values()) == sorted_milestones(milestones)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_what_was_corrected_might_never_have_been_folded(data: st.DataObject) -> None:
+    """In any order of arrivals, corrections, retractions, re-folds and the passing of time."""
+    trace = data.draw(traces())
+    recorder = Recorder(data.draw(st.sampled_from([1, 7, 50, 10_000])))
+    random = Random(data.draw(st.integers(0, 2**32 - 1)))
+    eager = data.draw(st.sampled_from([0.0, 0.3, 1.0]), label="how eager re-folds and time are")
+    wrong = {observation.key for observation in trace if random.random() < random.choice([0.02, 0.5])}
+    queue = data.draw(arrivals(trace))
+    while queue or wrong - recorder.corrected.keys():
+        inline = recorder.new(queue.pop(0) if queue else [])
+        (folded,) = fold_batch([DeviceEvents(recorder.track, PROFILE, inline)], PLACES)
+        recorder.folded(folded.track, folded.milestones, len(inline))
+        for key in sorted(recorder.recorded):
+            if key in recorder.corrected:
+                if random.random() < (0.02 if key in wrong else 0.5):
+                    recorder.retracts(key)
+            elif random.random() < (0.3 if key in wrong else 0.01):
+                recorder.corrects(key)
+        if random.random() < eager:
+            recorder.refold()
+        if random.random() < eager:
+            recorder.time_passes(START_US + random.randrange(0, 4 * 3600) * SECOND)
+    for key in sorted(recorder.corrected.keys() - wrong):
+        recorder.retracts(key)
+    recorder.time_passes(END_US)
+    recorder.refold()
+    milestones, track = in_order([observation for observation in trace if observation.key not in wrong])
+    assert recorder.track.encode() == track.encode()
+    assert sorted_milestones(recorder.held.values()) == sorted_milestones(milestones)
 
 
 @settings(max_examples=100, deadline=None)

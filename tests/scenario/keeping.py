@@ -42,11 +42,12 @@ def unopened(api: Api, shipment: str, findings: list[Mapping[str, Any]], said: S
         name = f"{shipment} {finding['rule']}"
         path = f"/v1/shipments/{quote(shipment, safe='')}/findings/{finding['finding_id']}/evidence"
         told = api.ask("GET", path)
-        yield from (f"{name} cites {one}, which is gone" for one in told["missing"])
+        if not told["is_whole"]:
+            yield f"{name} cites what is gone or was changed"
         has_papers = any("document" in piece or "calibrated_at" in piece for piece in finding["evidence"])
-        if not told["messages"] and not has_papers:
+        if not told["observations"] and not has_papers:
             yield f"{name} rests on nothing"
-        for message in told["messages"]:
+        for message in told["observations"]:
             event, payload = said[message["device"], message["seq"]]
             raw = b64decode(message["raw"])
             if raw not in payload or json.loads(raw) != event:

@@ -33,8 +33,9 @@ def unnoticed(stack: Stack, api: Api) -> Iterator[str]:
     if after["ok"] or not any("missing" in one["says"] for one in gone):
         yield f"verify doesn't name the message that was taken away: {after['differences'][:3]}"
     told = api.ask("GET", f"/v1/shipments/{quote(number)}/findings/{finding}/evidence")
-    if [(one["device"], one.get("seq")) for one in told["missing"]] != [(message["device"], message["seq"])]:
-        yield f"{number}: the evidence doesn't name the message that was taken away: {told['missing']}"
+    gone = [(one["device"], one["seq"]) for one in told["observations"] if not one["is_recorded"]]
+    if told["is_whole"] or gone != [(message["device"], message["seq"])]:
+        yield f"{number}: the evidence doesn't name the message that was taken away: {gone}"
 
 
 def _cited(api: Api) -> tuple[str, str, dict[str, Any]]:
@@ -44,7 +45,7 @@ def _cited(api: Api) -> tuple[str, str, dict[str, Any]]:
         for finding in api.ask("GET", f"/v1/shipments/{quote(number)}/custody")["findings"]:
             path = f"/v1/shipments/{quote(number)}/findings/{finding['finding_id']}/evidence"
             keyed = json.dumps(finding["evidence"])
-            for message in api.ask("GET", path)["messages"]:
+            for message in api.ask("GET", path)["observations"]:
                 if f'"seq": {message["seq"]}' in keyed:
                     return number, finding["finding_id"], message
     raise AssertionError("no finding names a message")

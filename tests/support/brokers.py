@@ -124,7 +124,7 @@ log_type all
 {extra}
 """
     )
-    program, environment = _mosquitto_program()
+    program, environment = mosquitto_program()
     return Mosquitto(directory, [program, "-c", str(configuration)], mqtt_port, environment)
 
 
@@ -139,9 +139,11 @@ def running(broker: Broker) -> Iterator[Broker]:
 
 
 @cache
-def _mosquitto_program() -> tuple[str, dict[str, str]]:
-    """On PATH, else Debian's package unpacked privately, else installed as root (its service is not
-    started)."""
+def mosquitto_program() -> tuple[str, dict[str, str]]:
+    """The program and the environment that it runs in.
+
+    On PATH, else Debian's package unpacked privately, else installed as root (its service is not started).
+    """
     found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
     if found:
         return found, dict(os.environ)

@@ -222,6 +222,24 @@ def test_a_low_charge_is_minor_until_it_is_charged(yard):
     assert over(*found(yard, "seal_battery_low", "09:31")) == (clock("09:10"), clock("09:30"))
 
 
+def test_a_charge_that_wavers_is_one_finding_until_it_is_well_above(yard):
+    on_its_way(yard)
+    seal = sealed(yard)
+    for minute, charge in enumerate((21, 19.5, 20.5, 19, 22.9, 21)):
+        seal.measures("battery_pct", charge, at=f"09:1{minute}")
+    assert over(*found(yard, "seal_battery_low", "09:20")) == (clock("09:11"), None)
+    seal.measures("battery_pct", 23, at="09:16").measures("battery_pct", 20, at="09:17")
+    assert over(*found(yard, "seal_battery_low", "09:20")) == (clock("09:11"), clock("09:16"))
+
+
+def test_after_its_own_word_a_charge_within_the_hysteresis_does_not_do(yard):
+    on_its_way(yard)
+    seal = sealed(yard).reports(at="09:00")
+    says(yard, SealState.LOW_BATTERY, "09:00")
+    seal.measures("battery_pct", 22, at="09:03")
+    assert over(*found(yard, "seal_battery_low", "09:05")) == (clock("09:00"), None)
+
+
 def test_what_was_said_before_holds_when_the_leg_begins(yard):
     yard.truck().enters("PVGCARGO", at="08:31").reports(at="08:40")
     sealed(yard).measures("battery_pct", 10, at="08:30")

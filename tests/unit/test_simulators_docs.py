@@ -24,6 +24,7 @@ TABLES = {
     scenario.Fleet: "[[fleets]]",
     scenario.Stray: '[[stories]] kind = "stray"',
     scenario.Stop: '[[stories]] kind = "stop"',
+    scenario.Cut: '[[stories]] kind = "cut"',
     scenario.Warehouse: "[[warehouses]]",
     scenario.ColdStore: "[[cold_stores]]",
     scenario.Offline: '[[faults]] kind = "offline"',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cache
 from itertools import islice, pairwise, takewhile
 from typing import Any
 
@@ -17,7 +18,7 @@ from devices.observation import Direction, Gate, Position, Scan, Seal, SealState
 from devices.topics import device_name
 from simulators import places, scenario
 from simulators.geo import Line, Point, distance_m
-from simulators.reports import Report
+from simulators.reports import Paper, Report
 from simulators.scenario import Offline, ScenarioError, Stray
 from simulators.world import World
 from tracking.domain.custody import terms
@@ -37,7 +38,18 @@ def world(seed: int = 7, turn: int = 0) -> World:
 @pytest.fixture(scope="module")
 def hours() -> list[Report]:
     """The demo's reports of two and a half hours."""
-    return list(takewhile(lambda report: report.time_ms < BEGINS_MS + 9_000_000, world().reports()))
+    return [told for told in everything() if isinstance(told, Report)]
+
+
+@pytest.fixture(scope="module")
+def papers() -> list[Paper]:
+    """What firms and offices say over the API meanwhile."""
+    return [told for told in everything() if isinstance(told, Paper)]
+
+
+@cache
+def everything() -> list[Report | Paper]:
+    return list(takewhile(lambda told: told.time_ms < BEGINS_MS + 9_000_000, world().reports()))
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +156,64 @@ def test_sealed_trucks_are_locked_on_the_way_and_unlocked_at_its_end(hours: list
     assert len(set(states)) == 2
 
 
+def test_only_the_seal_of_the_story_is_cut_and_goes_on_saying_so(hours: list[Report]) -> None:
+    cut = [told for told in hours if isinstance(told.fact, Seal) and told.fact.state is SealState.CUT]
+    assert {told.device for told in cut} == {"SIP/ES-003"}
+    assert len(cut) > 5
+    assert DEMO.past_s * 1000 > cut[0].time_ms - BEGINS_MS, "the demo must show it while it catches up"
+
+
+def test_no_seal_is_opened_before_customs_order_it(hours: list[Report], papers: list[Paper]) -> None:
+    ordered = {
+        paper.body["body"]["seal"]: paper.time_ms
+        for paper in papers
+        if paper.body.get("kind") == "unlock_order"
+    }
+    opened = {
+        told.fact.seal: told.time_ms
+        for told in hours
+        if isinstance(told.fact, Seal) and told.fact.state is SealState.UNLOCKED
+    }
+    assert len(opened) >= 4
+    assert opened.keys() <= ordered.keys()
+    assert all(0 < at - ordered[seal] < 30 * 60_000 for seal, at in opened.items())
+
+
+def test_every_vehicle_at_a_bonded_gate_has_an_approved_pass_of_its_own(
+    hours: list[Report], papers: list[Paper]
+) -> None:
+    applied = {paper.body["number"]: paper for paper in papers if paper.path == "passes"}
+    approved = {paper.path.split("/")[1]: paper.time_ms for paper in papers if paper.path.endswith("/states")}
+    used = []
+    for told in hours:
+        gate = told.fact
+        if not isinstance(gate, Gate):
+            continue
+        assert gate.image
+        zone = PLACES.features[gate.gate]["properties"]["parent"]
+        if PLACES.features[zone]["properties"]["kind"] != "cbz":
+            assert gate.pass_number is None
+            continue
+        assert gate.pass_number is not None
+        body = applied[gate.pass_number].body["body"]
+        assert (body["zone"], body["direction"], body["vehicle"]) == (zone, gate.direction, gate.plate)
+        assert body.get("containers", []) == gate.containers
+        assert abs(body["total_kg"] - (gate.weight_kg or 0)) <= 100
+        assert approved[gate.pass_number] < told.time_ms
+        used.append(gate.pass_number)
+    assert len(used) == len(set(used)) > 40
+
+
+def test_goods_are_declared_and_loaded_at_the_beginning_and_unloaded_once(papers: list[Paper]) -> None:
+    declared = [paper for paper in papers if paper.body.get("kind") == "declaration"]
+    assert {paper.time_ms for paper in declared} == {BEGINS_MS}
+    assert len(declared) == 24
+    carried = [paper.body for paper in papers if paper.path == "aggregations"]
+    assert sum(body["action"] == "ADD" for body in carried) == 24
+    unloaded = [body["children"][0] for body in carried if body["action"] == "DELETE"]
+    assert len(unloaded) == len(set(unloaded)) > 14
+
+
 def test_scanners_scan_valid_codes_and_take_pauses(hours: list[Report]) -> None:
     scans = [(report, report.fact) for report in hours if isinstance(report.fact, Scan)]
     assert {parse_thing(scan.code).kind for _, scan in scans} == {"handling_unit"}
@@ -167,7 +237,7 @@ def test_places_and_terms_are_such_that_the_api_takes_them() -> None:
     assert len(shipments) == len({shipment["number"] for shipment in shipments}) == 24
     for shipment in shipments:
         assert check(terms.parse(shipment["terms"]), places_drawn) == []
-        assert [parse_thing(thing).kind for thing in shipment["things"]] == ["container", "vehicle"]
+        assert [parse_thing(thing).kind for thing in shipment["things"]] == ["container"]
 
 
 def test_names_are_names_and_another_turn_has_others() -> None:
@@ -175,7 +245,7 @@ def test_names_are_names_and_another_turn_has_others() -> None:
     for spec in first.values():
         assert device_name(spec.park, spec.code) == spec.name
     assert {spec.code for name, spec in first.items() if name in second} == set(DEMO.fleets[0].gates).union(
-        DEMO.fleets[1].gates, DEMO.fleets[2].gates
+        DEMO.fleets[0].gates_back, DEMO.fleets[1].gates, DEMO.fleets[2].gates
     )
     assert "SIP/TRK-207" in second
 
@@ -198,6 +268,13 @@ def test_faults_are_about_the_devices_of_the_turn_in_order() -> None:
         (
             {"faults": [{"kind": "rubbish", "device": "TRK-099", "at_s": 1}]},
             "device 'TRK-099': there is none",
+        ),
+        (
+            {
+                "fleets": [FLEET | {"corridor": "C-PVG-SIPE"}],
+                "stories": [{"kind": "cut", "fleet": "a", "truck": 1, "at_km": 3.0}],
+            },
+            "truck 1 of fleet 'a' has no seal",
         ),
     ],
 )

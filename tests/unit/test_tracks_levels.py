@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.observation import Observation, Position, Reading
+from devices.observation import BATTERY, Observation, Position, Reading, Status
 from tests.support.traces import SECOND, START_US
 from tracking.domain.custody.excursions import Band
 from tracking.domain.custody.held import TEMPERATURE
@@ -68,6 +68,17 @@ def crossings(milestones: list[Milestone]) -> list[tuple[int, float | None, bool
 
 class TestCrossing:
     """When something is told."""
+
+    def test_the_charge_of_a_status_counts_like_a_reading(self) -> None:
+        said = [
+            Observation(1, place + 1, minute(place), fact, b"{}")
+            for place, fact in enumerate(
+                (Status(battery_pct=50), Status(), Reading({BATTERY: 31}), Status(battery_pct=19, queued=3))
+            )
+        ]
+        result = folded(said, Levels([Level(BATTERY, 20.0)]))
+        assert crossings(result.milestones) == [(3, 20.0, False)]
+        assert result.track.values == {BATTERY: 19.0}
 
     def test_above_and_below(self) -> None:
         told = folded(readings(5.0, 7.0, 9.0, 12.0, 7.9, 2.0)).milestones
@@ -222,6 +233,11 @@ class TestOfTerms:
         for (code, parameter), quantity in SIMPLE.items():
             value = getattr(RULES[code].limits, parameter)
             assert Level(quantity, value) in BUILT_IN, code
+
+    def test_a_charge_has_two_levels_where_it_is_low_and_where_it_is_so_no_longer(self) -> None:
+        assert {level.value for level in BUILT_IN if level.quantity == BATTERY} == {20.0, 23.0}
+        limits = {"pct": 30, "hysteresis_pct": 5}
+        assert self.terms({"seal_battery_low": {"parameters": limits}}) == {(BATTERY, 30.0), (BATTERY, 35.0)}
 
     @given(
         st.floats(-25, 15).map(lambda value: round(value, 1)),

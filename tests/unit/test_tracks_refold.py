@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from devices.observation import Position
@@ -127,6 +128,30 @@ def test_a_silence_once_told_stands_though_the_watermark_is_unknown():
     history.until_us = 0
     done = history.refolded()
     assert (done.track, done.supersede, done.add) == (None, [], [])
+
+
+def test_a_head_that_counts_no_longer_is_no_clock():
+    """It may have told a time of its own: a silence before it holds as far as time has passed."""
+    truck = Truck(LON, LAT, every_s=60).stands(5)
+    last, *earlier = reversed(truck.observations)
+    wrong = msgspec.structs.replace(last, time_us=last.time_us + 600 * SECOND)
+    observations = [*reversed(earlier), wrong]
+    folded = fold_batch([DeviceEvents(Track(), PROFILE, observations)], PLACES)[0]
+    assert told(folded.milestones, "silent", "heard") == [("silent", None), ("heard", None)]
+    window = Window(observations[:-1], list(enumerate(folded.milestones)), folded.track, is_head=True)
+    done = refold(
+        Track(),
+        PROFILE,
+        [window],
+        PLACES,
+        through=wrong.key,
+        until_us=last.time_us + 30 * SECOND,
+        snapshot_every=10,
+    )
+    assert told([folded.milestones[i] for i in done.supersede]) == [("silent", None), ("heard", None)]
+    assert done.add == []
+    assert done.track.heard == observations[-2].key
+    assert done.track.silent_us is None
 
 
 def test_meeting_a_snapshot_before_the_last_late_one_proves_nothing():

@@ -54,10 +54,12 @@ def authorised(
     _: Annotated[object, Depends(BEARER)],  # says in OpenAPI what ``presented_key`` reads
 ) -> Caller:
     """Refuse what carries no valid key."""
+    key = presented_key(request)
     with ctx.pool.connection() as connection:
-        caller = caller_of(connection, presented_key(request))
+        caller = caller_of(connection, key)
     if caller is None:
-        detail = "send “Authorization: Bearer KEY”; the first start wrote a key to the data directory"
+        wrong = "this key is unknown or revoked; " if key else ""
+        detail = f"{wrong}send “Authorization: Bearer KEY”; the first start wrote a key to the data directory"
         raise Problem(401, "unauthorised", detail)
     return caller
 

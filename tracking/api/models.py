@@ -275,6 +275,34 @@ class NewDecision(Body):
         return self
 
 
+class ObservationName(Body):
+    """An observation as evidence names it."""
+
+    device: str = Field(max_length=129, examples=["SIP/TRK-001"])
+    time: Moment = Field(description="Event time", examples=["2026-03-10T02:24:00Z"])
+    run: int = Field(ge=-1, lt=2**31, examples=[7])
+    seq: int = Field(ge=0, lt=2**63, examples=[17])
+
+
+class NewCorrection(Body):
+    """An observation is in error: an EPCIS error declaration."""
+
+    observation: ObservationName
+    reason: Literal["did_not_occur", "incorrect_data"] = Field(description="CBV error reason")
+    why: str = Field(min_length=1, max_length=2000, pattern=r"\S", examples=["the wrong box was scanned"])
+    by: str = Field(min_length=1, max_length=64, pattern=r"\S", examples=["desk 2"])
+    corrective: list[ObservationName] = Field(
+        default_factory=list, max_length=100, description="Recorded observations that tell it right"
+    )
+
+
+class NewRetraction(Body):
+    """A correction was a mistake: the observation counts again."""
+
+    why: str = Field(min_length=1, max_length=2000, pattern=r"\S", examples=["it was another box"])
+    by: str = Field(min_length=1, max_length=64, pattern=r"\S", examples=["desk 2"])
+
+
 class AlertAction(Body):
     """What a person did about an alert."""
 

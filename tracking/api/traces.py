@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from itertools import groupby
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote
 
@@ -15,6 +14,7 @@ from fastapi import Response
 from fastapi.responses import StreamingResponse
 
 from tracking.api.models import LATEST
+from tracking.store.traces import TracePoint
 
 Format: TypeAlias = Literal["json", "geojson", "csv"]
 
@@ -46,39 +46,33 @@ def accepted(accept: str) -> Format:
     return "csv" if "text/csv" in accept else "json"
 
 
-def answer(
-    wanted: Format, what: str, name: str, rows: list[dict[str, Any]], carrying: Sequence[dict[str, Any]]
-) -> Response:
+def answer(wanted: Format, what: str, name: str, points: Sequence[TracePoint]) -> Response:
     """A trace as asked for.
 
     Args:
         wanted: the format.
         what: ``shipment`` or ``thing``.
         name: its number or URI.
-        rows: its positions.
-        carrying: the devices that gave them.
+        points: its positions, in event-time order.
     """
-    names = {carrier["device_id"]: carrier["device"] for carrier in carrying}
     if wanted == "csv":
         file = f"attachment; filename=\"trace.csv\"; filename*=UTF-8''{quote(name, safe='')}.csv"
         headers = {"Content-Disposition": file}
-        return StreamingResponse(csv_lines(rows, names), media_type=FORMATS["csv"], headers=headers)
+        return StreamingResponse(csv_lines(points), media_type=FORMATS["csv"], headers=headers)
     if wanted == "geojson":
-        return Response(msgspec.json.encode(geojson(what, name, rows, names)), media_type=FORMATS["geojson"])
-    for row in rows:
-        row["device"] = names[row.pop("device_id")]
-    body = {what: name, "positions": rows, "complete": len(rows) < MOST_POSITIONS}
+        return Response(msgspec.json.encode(geojson(what, name, points)), media_type=FORMATS["geojson"])
+    body = {what: name, "positions": points, "complete": len(points) < MOST_POSITIONS}
     # Encoded here: a long trace is most of the answer's cost, and this way takes a third of it.
     return Response(msgspec.json.encode(body), media_type=FORMATS["json"])
 
 
-def csv_lines(rows: Iterable[dict[str, Any]], names: dict[int, str]) -> Iterator[str]:
+def csv_lines(points: Iterable[TracePoint]) -> Iterator[str]:
     """CSV with a header line; times RFC 3339 UTC, WGS-84 degrees, metres, metres per second."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(COLUMNS)
-    for row in rows:
-        record = row | {"event_time": row["event_time"].isoformat(), "device": names[row["device_id"]]}
+    for point in points:
+        record = msgspec.structs.asdict(point) | {"event_time": point.event_time.isoformat()}
         writer.writerow([record[column] for column in COLUMNS])
         if buffer.tell() > 65_536:
             yield buffer.getvalue()
@@ -87,16 +81,17 @@ def csv_lines(rows: Iterable[dict[str, Any]], names: dict[int, str]) -> Iterator
     yield buffer.getvalue()
 
 
-def geojson(what: str, name: str, rows: Sequence[dict[str, Any]], names: dict[int, str]) -> dict[str, Any]:
+def geojson(what: str, name: str, points: Sequence[TracePoint]) -> dict[str, Any]:
     """A FeatureCollection with one line a device; ``properties.times`` runs along the coordinates.
 
     A device with a single position is a Point, because a line needs two. Source: RFC 7946.
     """
+    by_device: dict[str, list[TracePoint]] = {}
+    for point in points:
+        by_device.setdefault(point.device, []).append(point)
     features = []
-    by_device = sorted(rows, key=lambda row: row["device_id"])
-    for device_id, group in groupby(by_device, key=lambda row: row["device_id"]):
-        fixes = list(group)
-        coordinates = [[fix["lon"], fix["lat"]] for fix in fixes]
+    for device, fixes in by_device.items():
+        coordinates = [[fix.lon, fix.lat] for fix in fixes]
         line = len(coordinates) > 1
         features.append(
             {
@@ -107,9 +102,9 @@ def geojson(what: str, name: str, rows: Sequence[dict[str, Any]], names: dict[in
                 },
                 "properties": {
                     what: name,
-                    "device": names[device_id],
-                    "times": [fix["event_time"] for fix in fixes],
-                    "accuracy_m": [fix["accuracy_m"] for fix in fixes],
+                    "device": device,
+                    "times": [fix.event_time for fix in fixes],
+                    "accuracy_m": [fix.accuracy_m for fix in fixes],
                 },
             }
         )

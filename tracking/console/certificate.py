@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
+from tracking.console import view
 from tracking.console.view import mark_of
+from tracking.domain.custody.corrections import Correction
 from tracking.domain.custody.decisions import Decision, about
 from tracking.domain.ledger.certificate import Certificate
 
@@ -26,6 +28,7 @@ def shown(certificate: Certificate) -> dict[str, Any]:
         "rows": len(certificate.rows),
         "events": len(certificate.events),
         "findings": [_finding(row, decided) for row in certificate.findings],
+        "corrections": _corrections(rows),
         "devices": certificate.completeness["devices"],
         "log_size": head["size"],
         "public_key": certificate.checkpoint.public_key,
@@ -35,6 +38,20 @@ def shown(certificate: Certificate) -> dict[str, Any]:
 
 def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
     return dict(row) | {"entry": row["key"], "finding_id": row["finding"], "kind": row["decision"]}
+
+
+def _corrections(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Newest first."""
+    taken = {row["correction"]: row for row in rows if row["leaf"] == "retraction"}
+    found = sorted((row for row in rows if row["leaf"] == "correction"), key=lambda row: -int(row["key"]))
+    return [view.correction(_correction(row, taken.get(row["key"]))) for row in found]
+
+
+def _correction(row: Mapping[str, Any], taken: Mapping[str, Any] | None) -> Correction:
+    told = dict(row) | {"entry": row["key"], "observation": row}
+    if taken is not None:
+        told["retraction"] = dict(taken) | {"entry": taken["key"]}
+    return msgspec.convert(told, Correction, strict=False)
 
 
 def _finding(row: Mapping[str, Any], decided: Sequence[Decision]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from msgspec import Struct
 WIDTH: Final = 1000.0
 HEIGHT: Final = 640.0
 MARGIN: Final = 40.0
+EDGE: Final = 160.0
+"""A label in the middle of a zone that is nearer to the side than this would be cut off."""
 METRES_PER_DEGREE: Final = 111_195.0
 """Along a meridian, mean earth radius (IUGG)."""
 
@@ -49,6 +51,7 @@ class Shape(Struct, frozen=True):
     kind: str
     path: str
     label: tuple[float, float]
+    anchor: str  # of the label: near an edge it leans inwards
     band: float = 0.0  # a corridor's stroke width that shows its tolerance on both sides
 
 
@@ -150,12 +153,14 @@ def _shape(area: dict[str, Any], shape: Any, projection: Projection, language: s
         if area["kind"] != "corridor"
         else shape.interpolate(0.5, normalized=True)
     )
+    point = projection.point(label.x, label.y)
     return Shape(
         code=area["code"],
         name=name,
         kind=area["kind"],
         path=path,
-        label=projection.point(label.x, label.y),
+        label=point,
+        anchor="start" if point[0] < EDGE else "end" if point[0] > WIDTH - EDGE else "middle",
         band=2 * projection.metres(area["tolerance_m"]) if area.get("tolerance_m") else 0.0,
     )
 
@@ -168,7 +173,10 @@ def _path(points: Iterable[Sequence[float]], projection: Projection) -> str:
 def _trace(positions: Sequence[tuple[float, float]], projection: Projection) -> str:
     if len(positions) < 2:
         return ""
-    line = shapely.linestrings([projection.point(lon, lat) for lon, lat in positions])
+    lon, lat = np.asarray(positions).T
+    line = shapely.linestrings(
+        np.column_stack(((lon - projection.lon0) * projection.kx, (projection.lat0 - lat) * projection.ky))
+    )
     coordinates = shapely.get_coordinates(shapely.simplify(line, SIMPLIFY_UNITS, preserve_topology=False))
     return "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in coordinates)
 

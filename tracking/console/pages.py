@@ -27,7 +27,7 @@ from tracking.domain.custody.cold_report import Thermometer
 from tracking.exchange import account, coverage, temperature
 from tracking.exchange import certificate as exchange
 from tracking.judge.decoding import Undecodable
-from tracking.store import documents, loadings, reading
+from tracking.store import corrections, documents, loadings, reading, traces
 
 HERE: Final = Path(__file__).parent
 SITE_ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -158,16 +158,17 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         milestones = reading.milestones(conn, carrying)
         findings = reading.findings(conn, shipment_id)
         changed = account.of(conn, shipment)
+        corrected = corrections.of_shipment(conn, shipment_id)
         stays = reading.what_is_in_what(conn, shipment_id)
         papers = [row._asdict() for row in documents.of_shipment(conn, shipment_id)]
         areas = reading.areas(conn, at=ctx.now() + timedelta(seconds=1))
         primary = [carrier for carrier in carrying if carrier["role"] == "primary"]
-        fixes = reading.positions(conn, primary, since=EARLIEST, until=LATEST, limit=MOST_POSITIONS)
+        fixes = traces.positions(conn, primary, since=EARLIEST, until=LATEST, limit=MOST_POSITIONS)
     covered, measured = _as_of_now(ctx, number) if shipment["judged_through"] else ({}, ())
     language = _language(request)
     words = Words(language)
     focus = view.areas_named(terms["body"] if terms else {})
-    drawing = draw(areas, [(fix["lon"], fix["lat"]) for fix in fixes], focus, language)
+    drawing = draw(areas, [(fix.lon, fix.lat) for fix in fixes], focus, language)
     names = view.area_names(areas, language)
     return {
         "shipment": shipment,
@@ -180,9 +181,10 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         "thermometers": measured,
         "papers": [view.paper(row) for row in papers],
         "findings": [view.finding(row, words) for row in findings],
-        "changes": [account.shown(one) for one in reversed(changed)],
+        "changes": [view.change(account.shown(one)) for one in reversed(changed)],
+        "corrections": [view.correction(one) for one in corrected],
         "positions": len(fixes),
-        "last_seen": fixes[-1]["event_time"] if fixes else None,
+        "last_seen": fixes[-1].event_time if fixes else None,
         "drawing": drawing,
         "labelled": focus,
         "marks": view.marks(findings, fixes, drawing.projection, words),

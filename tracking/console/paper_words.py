@@ -58,9 +58,5 @@ PAPER_WORDS: Final[dict[str, tuple[str, str]]] = {
     "figure_farthest": ("farthest, °C", "极值（℃）"),
     "figure_caused_by": ("caused by", "起因"),
     "figure_score": ("score", "评分"),
-    "figure_location": ("where", "位置"),
-    "figure_plate": ("plate", "车牌"),
-    "figure_weight_kg": ("weight, kg", "重量（千克）"),
-    "figure_image": ("picture", "图片"),
     "figure_value": ("value", "数值"),
 }

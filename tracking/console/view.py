@@ -11,12 +11,14 @@ from msgspec import Struct
 
 from tracking.console.drawing import Projection
 from tracking.console.i18n import WORDS, Words
+from tracking.domain.custody.corrections import Correction
+from tracking.store.traces import TracePoint
 
 SHAPES: Final = {"critical": "▲", "major": "◆", "minor": "●", "info": "○", "undetermined": "?"}
 FIGURES: Final = (
     "area", "device", "missing", "silence", "last_heard", "heard", "distance_m", "tolerance_m", "accuracy_m",
     "fixes", "lon", "lat", "depth_m", "gap_s", "after_s", "seal", "certain", "last_day", "days_late",
-    "minutes", "farthest", "caused_by", "score", "location", "plate", "weight_kg", "image", "value",
+    "minutes", "farthest", "caused_by", "score", "value",
 )  # fmt: skip
 """What of a piece of evidence is worth a line on a page, in no particular order."""
 
@@ -93,11 +95,18 @@ def continuity(
     }
 
 
+def _counted(count: float | None, uom: str | None, words: Words) -> str | None:
+    if count is None:
+        return None
+    unit = words["uom_containers"] if uom == "containers" else uom or ""
+    return f"{count:g} {unit}".strip()
+
+
 def _link(link: Mapping[str, Any], names: Mapping[str, str], words: Words) -> dict[str, Any]:
     place = link["place"]
     told = [
         ("figure_seal", ", ".join(link["seals"]) or None),
-        ("count", None if link["count"] is None else f"{link['count']:g} {link['uom'] or ''}".strip()),
+        ("count", _counted(link["count"], link["uom"], words)),
         ("temperature_c", f"{link['temperature_c']:.1f}" if "temperature_c" in link else None),
         ("weight_kg", None if link["weight_kg"] is None else f"{link['weight_kg']:,.0f}"),
     ]
@@ -106,7 +115,7 @@ def _link(link: Mapping[str, Any], names: Mapping[str, str], words: Words) -> di
         "kind": link["kind"],
         "witness": link["witness"],
         "place": names.get(place, place) if place else None,
-        "hands": [party for party in (link["giver"], link["taker"]) if party],
+        "hands": list(dict.fromkeys(party for party in (link["giver"], link["taker"]) if party)),
         "figures": [(words[name], value) for name, value in told if value is not None],
     }
 
@@ -186,14 +195,44 @@ def finding(row: Mapping[str, Any], words: Words) -> dict[str, Any]:
     }
 
 
+def change(told: Mapping[str, Any]) -> dict[str, Any]:
+    """A change of the findings, with its causes each in a few words and once."""
+    counted: dict[str, int] = {}
+    for one in told["because"]:
+        about = next((one[name] for name in ("device", "area", "number", "reason") if one.get(name)), "")
+        cause = f"{one.get('by', '')} {about}".strip()
+        counted[cause] = counted.get(cause, 0) + int(one.get("events", 1))
+    causes = [f"{cause} ×{count}" if count > 1 else cause for cause, count in counted.items() if cause]
+    return dict(told) | {"causes": causes}
+
+
+def correction(one: Correction) -> dict[str, Any]:
+    """What people said was observed wrongly."""
+    seen = one.observation
+    return {
+        "device": seen.device,
+        "time": seen.time,
+        "number": f"{seen.run}/{seen.seq}",
+        "reason": one.reason,
+        "why": one.why,
+        "corrective": [f"{other.device} {other.run}/{other.seq}" for other in one.corrective],
+        "by": one.by,
+        "recorded_at": one.recorded_at,
+        "retraction": one.retraction,
+    }
+
+
 def piece_of(piece: Mapping[str, Any], words: Words) -> dict[str, Any]:
     """A piece of evidence for people: what, when, whose observation, and the figures worth reading.
 
     The whole of it, with every observation's key, is in the API's answer.
     """
     known = piece.get("known_at") or piece.get("observation") or {}
-    told = {**(piece.get("fact") or {}), **piece, **(piece.get("detail") or {})}
+    told = {**piece, **(piece.get("detail") or {})}
     figures = {name: value for name, value in told.items() if name in FIGURES and value is not None}
+    said = {n: v for n, v in (piece.get("fact") or {}).items() if n != "type" and v not in (None, [], "")}
+    if said:
+        figures["said"] = said
     if known.get("seq", -1) >= 0:
         figures["observation"] = f"{piece.get('device')} run {known['run']} seq {known['seq']}"
     return {
@@ -218,27 +257,25 @@ def plain(value: Any) -> str:
 
 def marks(
     findings: Sequence[Mapping[str, Any]],
-    fixes: Sequence[Mapping[str, Any]],
+    fixes: Sequence[TracePoint],
     projection: Projection,
     words: Words,
 ) -> list[Mark]:
     """Where each finding opened, on the trace."""
-    times = [fix["event_time"] for fix in fixes]
+    times = [fix.event_time for fix in fixes]
     placed = []
     for row in findings:
         fix = _at(times, fixes, row["opened_at"])
         if fix is None:
             continue
-        x, y = projection.point(fix["lon"], fix["lat"])
+        x, y = projection.point(fix.lon, fix.lat)
         mark = mark_of(row)
         title = f"{words['rule_' + row['rule']]} · {words['severity_' + mark]}"
         placed.append(Mark(x=x, y=y, shape=SHAPES[mark], severity=mark, title=title))
     return placed
 
 
-def _at(
-    times: Sequence[datetime], fixes: Sequence[Mapping[str, Any]], moment: datetime
-) -> Mapping[str, Any] | None:
+def _at(times: Sequence[datetime], fixes: Sequence[TracePoint], moment: datetime) -> TracePoint | None:
     """The first fix at or after a moment, else the last one."""
     if not fixes:
         return None

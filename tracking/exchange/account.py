@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
-from tracking.domain.custody.account import Changed, account
+from tracking.domain.custody.account import Changed, Happening, account
+from tracking.domain.custody.corrections import Correction
 from tracking.domain.custody.terms import decode
 from tracking.store import account as store
-from tracking.store import reading, terms
+from tracking.store import corrections, reading, terms
 from tracking.store.database import Connection
 
 
@@ -31,7 +32,30 @@ def of(conn: Connection, shipment: Mapping[str, Any]) -> list[Changed]:
         areas |= named.zones() | named.corridors()
     carrying = reading.carriers(conn, shipment_id)
     happenings = store.happenings(conn, shipment_id, carrying, areas)
+    for correction in corrections.of_shipment(conn, shipment_id):
+        happenings += _corrected(correction)
     return account(versions, happenings, shipment["created_at"])
+
+
+def _corrected(correction: Correction) -> list[Happening]:
+    """What a correction did, and what taking it back did."""
+    seen = correction.observation
+    named = {"device": seen.device, "time": seen.time, "run": seen.run, "seq": seen.seq}
+    said = named | {"correction": correction.entry, "reason": correction.reason}
+    taken = correction.retraction
+    found = [
+        Happening(
+            "correction",
+            correction.recorded_at,
+            seen.time,
+            said | {"why": correction.why, "by": correction.by},
+        )
+    ]
+    if taken is not None:
+        found.append(
+            Happening("retraction", taken.recorded_at, seen.time, said | {"why": taken.why, "by": taken.by})
+        )
+    return found
 
 
 def shown(changed: Changed) -> dict[str, Any]:

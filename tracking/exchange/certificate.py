@@ -2,7 +2,7 @@
 
 1. summary   the shipment, its devices, how it stands
 2. head      the newest checkpoint; what isn't below it yet can't be shown
-3. rows      of the log, each with its path
+3. rows      of the log, each with its path; the corrections of what concerns it among them
 4. events    that the last word about each finding cites, each with its path in its batch
 5. sign      the whole, where the log's key is at hand
 """
@@ -19,14 +19,14 @@ import msgspec
 from psycopg import IsolationLevel
 
 from devices.canonical import canonical
-from tracking.domain.ledger import certificate as documents
 from tracking.domain.ledger import proof
 from tracking.domain.ledger.certificate import FORMAT, LEDGER, SUMMED, Certificate, Head, Proven, Raw
 from tracking.domain.ledger.checkpoint import Checkpoint, Signer
 from tracking.domain.ledger.merkle import root_of_hashes
 from tracking.exchange import coverage
+from tracking.exchange.evidence import observed
 from tracking.store import certificate as store
-from tracking.store import log, reading
+from tracking.store import corrections, log, reading
 from tracking.store.database import Connection
 
 
@@ -70,6 +70,7 @@ def _make(conn: Connection, number: str, now: datetime) -> Certificate:
     findings = sorted(_last(ledger), key=lambda row: (row["opened_at"], row["finding"]))
     events, batches = _events(conn, findings)
     rows.add({"batch": batches})
+    rows.add(_corrections(conn, shipment["shipment_id"], findings))
     custody = reading.custody_state(conn, shipment["shipment_id"])
     carrying = reading.carriers(conn, shipment["shipment_id"])
     return Certificate(
@@ -112,6 +113,29 @@ def _head(conn: Connection, head: Checkpoint) -> Head:
     return Head(head.text.decode(), head.signature.hex(), key.public_key.hex())
 
 
+def _corrections(
+    conn: Connection, shipment_id: int, findings: Sequence[Mapping[str, Any]]
+) -> dict[str, list[int]]:
+    """The corrections that concern the shipment, and what took them back, by kind of row.
+
+    Raises:
+        NotYetSigned: a finding still rests on what was corrected; it is about to be judged.
+    """
+    found = corrections.of_shipment(conn, shipment_id)
+    standing = {correction.observation: correction.entry for correction in found if correction.stands}
+    for finding in findings:
+        for observation in observed(finding["evidence"]):
+            if observation in standing:
+                says = f"what follows from correction {standing[observation]}"
+                raise NotYetSigned(f"{says} stands below no signed head yet")
+    return {
+        "correction": sorted(correction.entry for correction in found),
+        "retraction": sorted(
+            correction.retraction.entry for correction in found if correction.retraction is not None
+        ),
+    }
+
+
 class _Rows:
     """Rows of the log, each with its path below the head."""
 
@@ -145,14 +169,8 @@ class _Rows:
 
 
 def _events(conn: Connection, findings: Sequence[Mapping[str, Any]]) -> tuple[list[Raw], list[int]]:
-    observed = sorted(
-        {
-            (device, datetime.fromisoformat(time), run, seq)
-            for finding in findings
-            for device, (time, run, seq) in documents.cited(finding["evidence"])
-        }
-    )
-    found = store.events(conn, observed)
+    cited = observed([piece for finding in findings for piece in finding["evidence"]])
+    found = store.events(conn, [(one.device, one.time, one.run, one.seq) for one in cited])
     trees = {batch: store.batch(conn, batch) for batch in sorted({event.batch for event in found})}
 
     def path(batch: int, leaf: int) -> list[str]:

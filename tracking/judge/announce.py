@@ -68,7 +68,7 @@ def announce(conn: Connection, shipment: ShipmentRow, changes: Sequence[Change],
             alerts.reopen_withdrawn(conn, raised.alert_id, by=JUDGE, comment="holds after all", at=now)
         news.append(_news(shipment, raised.alert_id, row, row.state))
     told = [change.after.finding_id for change in heard]
-    alerts.recount(conn, told, by=JUDGE, comment="withdrawn by late data", at=now)
+    alerts.recount(conn, told, by=JUDGE, comment="withdrawn by late or corrected data", at=now)
     outbox.add(conn, [_message(shipment, change) for change in heard], created_at=now)
     with conn.cursor() as cursor:
         for payload in news:

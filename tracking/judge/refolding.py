@@ -1,5 +1,5 @@
-"""Late observations: fold the device's track again, from the last snapshot before them, until nothing
-changes.
+"""Late observations, and those that count no longer or again: fold the device's track again, from the last
+snapshot before them, until nothing changes.
 
 One device, one transaction. Its row is locked, so no batch folds it meanwhile; what the new fold tells
 differently supersedes the milestones that stood, and the shipments concerned are left as work.
@@ -75,6 +75,7 @@ class Refolding:
         state = DeviceState.decode(stored)
         profile = Profile(device.expected_every_s)
         changed_from = min(row.changed_from for row in taken)
+        history.drop_snapshots_in_error(conn, device_id)
         snapshot = history.snapshot_before(conn, device_id, (changed_from, -2, -1))
         past = _Past(conn, device)
         outcome = refold(
@@ -83,12 +84,14 @@ class Refolding:
             past.windows(snapshot.key if snapshot is not None else observations.BEGINNING, state.track),
             index,
             through=_through(taken, state.track),
-            until_us=micros(watermark) if watermark is not None else state.track.head[0],
+            until_us=micros(watermark) if watermark is not None else 0,
             snapshot_every=self._snapshot_every,
             params=self._params,
             levels=levels,
         )
         changed = [(device_id, past.times_us[identity]) for identity in outcome.supersede]
+        if outcome.track is not None:  # when it was last heard, and where, may be another time and place
+            changed.append((device_id, micros(changed_from)))
         passing.leave_judging(conn, changed)
         _write(conn, device_id, state, profile, outcome, now, self._params)
 

@@ -1,51 +1,42 @@
-"""The raw messages that findings rest on, read by what evidence calls them."""
+"""Reads observations as they were sent, with where they stand in the log."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from psycopg.rows import class_row
-
+from tracking.domain.custody.corrections import Observed
 from tracking.store.database import Connection, queries
 
 SQL: Final = queries("evidence")
 
 
-class Message(NamedTuple):
-    """One observation as it came: its natural key, when it arrived, where it stands in the log, its bytes."""
+class OpenedRow(NamedTuple):
+    """A recorded observation. ``root`` is None where its batch is gone, ``log_index`` until the batch has its
+    leaf.
+    """
 
-    device: str
-    time: datetime
-    run: int
-    seq: int
-    kind: int
+    dialect: str
     received_at: datetime
     recorded_at: datetime
     batch: int
     leaf: int
-    dialect: str
     body: bytes
+    root: bytes | None
+    log_index: int | None
 
 
-def observed(conn: Connection, keys: Collection[tuple[str, datetime, int, int]]) -> list[Message]:
-    """The messages of these keys (device, event time, run, seq), in order of time, without what is gone."""
-    asked = {
-        "devices": [device for device, _, _, _ in keys],
-        "times": [time for _, time, _, _ in keys],
-        "runs": [run for _, _, run, _ in keys],
-        "seqs": [seq for _, _, _, seq in keys],
-    }
-    return _messages(conn, "observed", asked)
-
-
-def heard_at(conn: Connection, moments: Collection[tuple[str, datetime]]) -> list[Message]:
-    """The messages of devices at just these moments, in order of time."""
-    asked = {"devices": [device for device, _ in moments], "times": [time for _, time in moments]}
-    return _messages(conn, "heard_at", asked)
-
-
-def _messages(conn: Connection, query: str, asked: dict[str, Any]) -> list[Message]:
-    with conn.cursor(row_factory=class_row(Message)) as cursor:
-        return cursor.execute(SQL[query], asked).fetchall()
+def opened(conn: Connection, observed: Sequence[Observed]) -> list[OpenedRow | None]:
+    """What is recorded under these names, in their order; None: nothing is."""
+    found = conn.execute(
+        SQL["opened"],
+        {
+            "devices": [one.device for one in observed],
+            "times": [one.time for one in observed],
+            "runs": [one.run for one in observed],
+            "seqs": [one.seq for one in observed],
+        },
+    )
+    rows = {place - 1: OpenedRow(*row) for place, *row in found}
+    return [rows.get(place) for place in range(len(observed))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ class Mark(NamedTuple):
 
     batch: int
     rejection: int
-    alert: int
+    shipment: int
     duplicates: int
 
 
@@ -26,6 +27,15 @@ class Quick(NamedTuple):
     rejected: int
     devices: int
     open_shipments: int
+
+
+class EventKey(NamedTuple):
+    """Names an event."""
+
+    park: str
+    code: str
+    run: int
+    seq: int
 
 
 class NewAlert(NamedTuple):
@@ -69,14 +79,20 @@ def duplicates(conn: Connection, since: Mark) -> int:
     return int(_row(conn, "duplicates")[0]) - since.duplicates
 
 
+def recorded_of(conn: Connection, keys: Sequence[EventKey]) -> int:
+    """How many of these events are recorded, or stand in the rejections."""
+    park, code, run, seq = ([key[place] for key in keys] for place in range(4))
+    return int(_row(conn, "recorded_of", {"park": park, "code": code, "run": run, "seq": seq})[0])
+
+
 def alerts(conn: Connection, since: Mark) -> dict[str, int]:
-    """Alerts raised since the mark, by rule."""
-    return dict(conn.execute(_SQL["alerts"], {"alert": since.alert}).fetchall())
+    """Alerts with a finding that holds, of shipments put under watch since the mark, by rule."""
+    return dict(conn.execute(_SQL["alerts"], {"shipment": since.shipment}).fetchall())
 
 
 def newest_alerts(conn: Connection, since: Mark, limit: int) -> list[NewAlert]:
-    """The alerts raised last."""
-    rows = conn.execute(_SQL["newest_alerts"], {"alert": since.alert, "limit": limit})
+    """The last raised of those alerts."""
+    rows = conn.execute(_SQL["newest_alerts"], {"shipment": since.shipment, "limit": limit})
     return [NewAlert(*row) for row in rows]
 
 

@@ -55,6 +55,11 @@ def snapshots_from(conn: Connection, device_id: int, key: Key, *, limit: int = 1
     return [Snapshot._make(row) for row in _binary(conn, "snapshots_from", device_id, key, limit=limit)]
 
 
+def drop_snapshots_in_error(conn: Connection, device_id: int) -> None:
+    """Forget states that stand at an observation which counts no longer: a fold would never meet them."""
+    conn.execute(SQL["drop_snapshots_in_error"], {"device_id": device_id})
+
+
 def milestones_between(conn: Connection, device_id: int, after: Key, upto: Key) -> list[StoredMilestone]:
     """The milestones that hold now and became known with after < key <= upto; those of passing time stand at
     the moment that had passed.

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
-from devices.observation import Observation, Position, Reading
+from devices.observation import Observation, Position, measured
 from tracking.store.arrays import byteas, float4s, float8s, int2s, int4s, int8s, texts, timestamps
 from tracking.store.database import Connection, Cursor, queries
 from tracking.store.kinds import FACT_NUMBERS
@@ -137,15 +137,14 @@ class ReadingColumns(_Columns):
     value: list[float]
 
     def add(self, device_id: int, observation: Observation) -> None:
-        """Append every value of a reading; other observations have none."""
-        if isinstance(observation.fact, Reading):
-            for quantity, value in observation.fact.values.items():
-                self.device_id.append(device_id)
-                self.time_us.append(observation.time_us)
-                self.run.append(observation.run)
-                self.seq.append(observation.seq)
-                self.quantity.append(quantity)
-                self.value.append(float(value))
+        """Append every value that an observation measured."""
+        for quantity, value in measured(observation.fact).items():
+            self.device_id.append(device_id)
+            self.time_us.append(observation.time_us)
+            self.run.append(observation.run)
+            self.seq.append(observation.seq)
+            self.quantity.append(quantity)
+            self.value.append(float(value))
 
 
 class Stored(NamedTuple):

@@ -38,7 +38,8 @@ def shipments(
     """A page of shipments, newest first, with what a list shows of each.
 
     Args:
-        search: the beginning of a number, reference or thing's label, or a thing's whole URI; empty: all.
+        search: the beginning of a number, reference or thing's label, or a thing's whole URI, of the goods or
+            of what they were ever in; empty: all.
         after: (created_at, shipment_id) of the last row of the page before.
     """
     after_at, after_id = after or (None, None)
@@ -109,13 +110,6 @@ def containment_conflicts(conn: Connection, thing_id: int) -> list[Row]:
 def what_is_in_what(conn: Connection, shipment_id: int, *, limit: int = 200) -> list[Row]:
     """What the things of a shipment were in, and what these were in, oldest first."""
     return _rows(conn, "what_is_in_what", shipment_id=shipment_id, limit=limit)
-
-
-def positions(
-    conn: Connection, carrying: Sequence[Row], *, since: datetime, until: datetime, limit: int
-) -> list[Row]:
-    """The positions of carriers within their intervals, in event-time order."""
-    return _rows(conn, "positions", **_intervals(carrying), since=since, until=until, limit=limit)
 
 
 def milestones(conn: Connection, carrying: Sequence[Row], *, known_at: datetime | None = None) -> list[Row]:

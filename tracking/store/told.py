@@ -111,6 +111,12 @@ def told_of(
         return [ToldRow(*row) for row in cursor.execute(SQL["told_of"], parameters)]
 
 
+def scans_of(conn: Connection, thing_id: int, *, limit: int) -> list[ToldRow]:
+    """The newest scans of a thing itself, newest first; the thing is their owner."""
+    parameters = {"thing_id": thing_id, "kind": KIND_NUMBERS["scan"], "limit": limit}
+    return [ToldRow(*row) for row in conn.execute(SQL["scans_of"], parameters, binary=True)]
+
+
 def reused(
     conn: Connection, carrying: Mapping[int, Carrying], told: Sequence[ToldRow]
 ) -> dict[int, tuple[Reused, ...]]:

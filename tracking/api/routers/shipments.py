@@ -16,7 +16,7 @@ from tracking.api.problems import Problem, not_found
 from tracking.api.routers.terms import checked
 from tracking.api.traces import FORMATS, LAST_MOMENT, MOST_POSITIONS, Format, accepted, answer
 from tracking.exchange import account
-from tracking.store import reading, registry, shipments
+from tracking.store import reading, registry, shipments, traces
 from tracking.store.database import Connection
 
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
@@ -120,9 +120,9 @@ def trace(
     """Where the shipment was: every position of the devices on its things, and on whatever carried these."""
     with ctx.pool.connection() as conn:
         carrying = reading.carriers(conn, find(conn, number)["shipment_id"])
-        rows = reading.positions(conn, carrying, since=since, until=until, limit=MOST_POSITIONS)
+        rows = traces.positions(conn, carrying, since=since, until=until, limit=MOST_POSITIONS)
     wanted = as_ or accepted(request.headers.get("accept", ""))
-    return answer(wanted, "shipment", number, rows, carrying)
+    return answer(wanted, "shipment", number, rows)
 
 
 @router.get("/{number}/milestones")

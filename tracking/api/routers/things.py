@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
 from devices.identifiers import Thing, parse_thing
-from devices.observation import micros
+from devices.observation import Scan, micros
 from tracking.api.access import Authorised
 from tracking.api.context import Ctx
 from tracking.api.models import EARLIEST, Moment, NewAggregation
 from tracking.api.pages import decode_cursor, encode_cursor, next_link
 from tracking.api.problems import Problem, not_found
 from tracking.api.traces import FORMATS, LAST_MOMENT, MOST_POSITIONS, Format, accepted, answer
-from tracking.store import reading, registry, things
+from tracking.domain.things.placing import placed
+from tracking.judge import decoding
+from tracking.store import reading, registry, things, told, traces
 from tracking.store.database import Connection
 
 router = APIRouter(prefix="/v1", tags=["things"])
+
+_NEWEST_SCANS: Final = 50
+"""So many are looked at for a place; a thing that is scanned more often without one has none."""
 
 
 @router.post("/aggregations", status_code=201)
@@ -91,21 +96,22 @@ def trace(
     with ctx.pool.connection() as conn:
         row = find(conn, thing)
         carrying = reading.carriers_of_thing(conn, row["thing_id"], row["uri"])
-        rows = reading.positions(conn, carrying, since=since, until=until, limit=MOST_POSITIONS)
+        rows = traces.positions(conn, carrying, since=since, until=until, limit=MOST_POSITIONS)
     wanted = as_ or accepted(request.headers.get("accept", ""))
-    return answer(wanted, "thing", row["uri"], rows, carrying)
+    return answer(wanted, "thing", row["uri"], rows)
 
 
 @router.get("/things/{thing:path}")
 def show(thing: str, ctx: Ctx, _: Authorised) -> dict[str, Any]:
-    """One thing, by its URI or by what people call it: what it is in now, how much is in it, which devices
-    are on it, which shipments it belongs to.
+    """One thing, by its URI or by what people call it: what it is in now, how much is in it, where it was put
+    by a scan, which devices are on it, which shipments it belongs to.
     """
     with ctx.pool.connection() as conn:
         row = find(conn, thing)
         thing_id = row.pop("thing_id")
         inside = [one for one in reading.parents(conn, thing_id, at=None) if one["valid_to"] is None]
-        return row | {"inside": [_public(one) for one in inside]} | reading.thing_overview(conn, thing_id)
+        overview = reading.thing_overview(conn, thing_id)
+        return row | {"inside": [_public(one) for one in inside], "place": _place(conn, thing_id)} | overview
 
 
 def find(conn: Connection, text: str) -> dict[str, Any]:
@@ -117,6 +123,19 @@ def find(conn: Connection, text: str) -> dict[str, Any]:
     if row is None:
         raise not_found("thing", text)
     return row
+
+
+def _place(conn: Connection, thing_id: int) -> dict[str, Any] | None:
+    """The zone in which a scan put the thing, and what tells of it."""
+    rows = told.scans_of(conn, thing_id, limit=_NEWEST_SCANS)
+    reports = (
+        (row, report.fact) for row in rows if (report := decoding.report(row, frozenset())) is not None
+    )
+    found = placed((row, fact) for row, fact in reports if isinstance(fact, Scan))
+    if found is None:
+        return None
+    row, zone = found
+    return {"zone": zone, "time": row.event_time, "device": row.device, "run": row.run, "seq": row.seq}
 
 
 def _thing(text: str, pointer: str) -> Thing:

@@ -44,7 +44,7 @@ class Happening(Struct, frozen=True):
     """A fact that may change what was held true before it was recorded.
 
     Attributes:
-        kind: ``late_events``, ``terms``, ``area``, ``document``, ``attachment``, ``closing`` and so on.
+        kind: ``late_events``, ``correction``, ``terms``, ``area``, ``document``, ``attachment`` and so on.
         recorded_at: when we learnt of it.
         since: the moment of event time from which it counts.
         detail: what names it.

@@ -11,12 +11,14 @@ from typing import Any, Final
 
 import msgspec
 
+from devices.observation import BATTERY
 from tracking.domain.custody.excursions import Band
 from tracking.domain.custody.held import HUMIDITY, TEMPERATURE, profile_name
 from tracking.domain.custody.profiles import PROFILES
 from tracking.domain.custody.rules import RULES
 from tracking.domain.custody.rules.cold_excursion import ExcursionLimits, band_of
 from tracking.domain.custody.rules.cold_humidity import HumidityLimits, humidity_band
+from tracking.domain.custody.rules.seal_battery import BatteryLimits
 from tracking.domain.custody.sensors import DEFROST, DOOR, POWER
 from tracking.domain.custody.terms import Limit, Terms
 from tracking.domain.tracks.levels import ALWAYS_US, Level
@@ -28,9 +30,11 @@ SIMPLE: Final[Mapping[tuple[str, str], str]] = {
     ("door_or_light_while_sealed", "lux"): LIGHT,
     ("swap_suspected", "lux"): LIGHT,
     ("swap_suspected", "shock_g"): "shock_g",
-    ("seal_battery_low", "pct"): "battery_pct",
 }
 """Rules' parameters that are a level themselves, by rule and parameter, with the quantity."""
+
+OF_CHARGE: Final = frozenset({("seal_battery_low", "pct"), ("seal_battery_low", "hysteresis_pct")})
+"""Parameters that make the two levels of a charge: where it is low, and where it is so no longer."""
 
 
 OF_TERMS_ALONE: Final = frozenset({"temp_excursion", "humidity_excursion"})
@@ -39,7 +43,7 @@ OF_TERMS_ALONE: Final = frozenset({"temp_excursion", "humidity_excursion"})
 
 def makes_levels(code: str, parameter: str) -> bool:
     """Whether a rule's parameter decides which readings matter, so that only terms may set it."""
-    return code in OF_TERMS_ALONE or (code, parameter) in SIMPLE
+    return code in OF_TERMS_ALONE or (code, parameter) in SIMPLE or (code, parameter) in OF_CHARGE
 
 
 def of_terms(terms: Terms, since_us: int) -> set[Level]:
@@ -58,6 +62,7 @@ def _values(terms: Terms) -> Iterator[tuple[str, float]]:
     excursion = _limits(ExcursionLimits(), overrides.get("temp_excursion", {}))
     humidity = _limits(HumidityLimits(), overrides.get("humidity_excursion", {}))
     yield from _of_band(HUMIDITY, humidity_band(None, humidity))
+    yield from _of_charge(_limits(BatteryLimits(), overrides.get("seal_battery_low", {})))
     for leg in terms.legs:
         for quantity, limit in leg.limits.items():
             if quantity == TEMPERATURE:
@@ -95,6 +100,11 @@ def _of_band(quantity: str, band: Band) -> Iterator[tuple[str, float]]:
         yield quantity, band.high - band.hysteresis
 
 
+def _of_charge(limits: BatteryLimits) -> Iterator[tuple[str, float]]:
+    yield BATTERY, limits.pct
+    yield BATTERY, limits.pct + limits.hysteresis_pct
+
+
 def _limits(defaults: Any, parameters: Mapping[str, Any]) -> Any:
     """A rule's parameters as terms set them."""
     changed = msgspec.structs.asdict(defaults) | dict(parameters)
@@ -106,6 +116,7 @@ def _built_in() -> Iterator[tuple[str, float]]:
     for (code, parameter), quantity in SIMPLE.items():
         yield quantity, getattr(RULES[code].limits, parameter)
     yield from _of_band(HUMIDITY, humidity_band(None, HumidityLimits()))
+    yield from _of_charge(BatteryLimits())
     for name in PROFILES:
         yield from _of_temperature(msgspec.convert({"profile": name}, Limit), ExcursionLimits())
 

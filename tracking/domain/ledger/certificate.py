@@ -230,6 +230,7 @@ def _check_evidence(certificate: Certificate, rows: Sequence[Mapping[str, Any]])
     there = {(event.device, event.run, event.seq) for event in certificate.events}
     terms = {row["revision"] for row in rows if row["leaf"] == "terms"}
     summed = {finding["finding"] for finding in certificate.findings}
+    in_error = _in_error(rows)
     last = {row["finding"]: row for row in sorted((r for r in rows if r["leaf"] == LEDGER), key=_number)}
     for name, row in last.items():
         if name not in summed:
@@ -237,8 +238,21 @@ def _check_evidence(certificate: Certificate, rows: Sequence[Mapping[str, Any]])
         if row["terms_revision"] not in terms:
             yield f"{row['rule']} {name}: revision {row['terms_revision']} of the terms is missing"
         for device, (_, run, seq) in cited(row["evidence"]):
+            event = f"{row['rule']} {name}: the event {device} run {run} seq {seq}"
             if (device, run, seq) not in there:
-                yield f"{row['rule']} {name}: the event {device} run {run} seq {seq} is missing"
+                yield f"{event} is missing"
+            if (device, run, seq) in in_error:
+                yield f"{event} was declared to be in error"
+
+
+def _in_error(rows: Sequence[Mapping[str, Any]]) -> set[tuple[str, int, int]]:
+    """The events that corrections are about which nobody has taken back."""
+    retracted = {row["correction"] for row in rows if row["leaf"] == "retraction"}
+    return {
+        (row["device"], row["run"], row["seq"])
+        for row in rows
+        if row["leaf"] == "correction" and row["key"] not in retracted
+    }
 
 
 def cited(evidence: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[str, int, int]]]:

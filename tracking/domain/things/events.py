@@ -24,6 +24,7 @@ CHANGES: Final[dict[str, Change]] = {
     "loading": Change.INTO,
     "packing": Change.INTO,
     "stuffing": Change.INTO,
+    "storing": Change.INTO,
     "unloading": Change.OUT,
     "unpacking": Change.OUT,
     "unstuffing": Change.OUT,
@@ -32,7 +33,8 @@ CHANGES: Final[dict[str, Change]] = {
     "DELETE": Change.OUT,
 }
 """Actions of scans (CBV business steps, and our stuffing) and of EPCIS aggregations. What was observed inside
-is inside: the first that we hear of it may well be that."""
+is inside: the first that we hear of it may well be that. What is stored is inside only where the scan names a
+parent, a rack or a cage that is itself a thing; without one it is a word about a place (``placing``)."""
 
 
 class Event(Struct, frozen=True):

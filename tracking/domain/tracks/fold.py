@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from devices.observation import Observation, Position, Reading
+from devices.observation import Observation, Position, measured
 from tracking.domain.places import Crossing, Hit, PlaceIndex, geodesy
 from tracking.domain.tracks.areas import judge_areas, judge_crossings
 from tracking.domain.tracks.datum import hold, suspected
@@ -130,8 +130,8 @@ def _fold_device(
                 accuracy = params.default_accuracy_m if fact.accuracy_m is None else fact.accuracy_m
                 fix = Fix(*key, fact.lon, fact.lat, accuracy)
                 _judge_fix(work, fix, fact.speed_mps, next(located))
-        elif type(fact) is Reading:
-            judge_levels(track, observation, fact, levels, out)
+        elif values := measured(fact):
+            judge_levels(track, observation, values, levels, out)
         elif (report := REPORTS.get(type(fact))) is not None:
             report(track, observation, fact, out)
     return Folded(track, out)

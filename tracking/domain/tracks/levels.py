@@ -8,12 +8,12 @@ are like places: there are built-in ones, terms add theirs from a moment on, and
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
 
-from devices.observation import Observation, Reading
+from devices.observation import Observation
 from tracking.domain.tracks.milestones import LEVEL_CROSSED, Milestone
 from tracking.domain.tracks.state import Track
 
@@ -94,17 +94,21 @@ NONE: Final = Levels()
 
 
 def judge_levels(
-    track: Track, observation: Observation, reading: Reading, levels: Levels, out: list[Milestone]
+    track: Track,
+    observation: Observation,
+    measured: Mapping[str, float | bool],
+    levels: Levels,
+    out: list[Milestone],
 ) -> None:
-    """Tell which levels a reading crosses, and that a quantity is measured for the first time.
+    """Tell which levels an observation's values cross, and that a quantity is measured for the first time.
 
     The track remembers the last value of each quantity that has a level, because one that comes into force
     later looks at it, too.
     """
-    for quantity in sorted(reading.values):
+    for quantity in sorted(measured):
         if not levels.matters(quantity, observation.time_us):
             continue
-        value = float(reading.values[quantity])
+        value = float(measured[quantity])
         before = track.values.get(quantity)
         track.values[quantity] = value
         met = [] if before is None else levels.crossed(quantity, before, value, observation.time_us)

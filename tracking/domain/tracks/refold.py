@@ -1,17 +1,19 @@
-"""What a late observation changes: fold again from the last snapshot before it, until the states meet.
+"""What a late observation changes, or one that counts no longer or again: fold again from the last snapshot
+before it, until the states meet.
 
 The caller reads and writes; this says what. The protocol, in one transaction that holds the device's row:
 
 1. take the latest snapshot *before* the oldest late observation (or a new ``Track`` when there is none);
 2. give ``refold`` that state, and lazily, oldest first, one ``Window`` for each stretch from snapshot to
-   snapshot, the last one ending at the head: its recorded observations (late ones included, in key order,
-   without repeats), the milestones held true with ``at`` inside it, and the state stored at its end;
+   snapshot, the last one ending at the head: its recorded observations that count (late ones included, in
+   key order, without repeats), the milestones held true with ``at`` inside it, the state stored at its end;
 3. from the answer, supersede and add milestones, write its snapshots (the track's ``head`` is the key; one
    that is there already is replaced), and, where ``track`` is given, put it and ``since_snapshot`` into the
    device's state;
 4. arm the row for ``due_us(track)`` anew: a late observation moves the moment of falling silent.
 
-Snapshots are taken at observations only, right after folding them, never after ``advance``.
+Snapshots are taken at observations only, right after folding them, never after ``advance``. One that stands
+at an observation which counts no longer is forgotten before step 1.
 
 ``through`` is the newest of the late observations to be folded: before it a state that equals a snapshot
 proves nothing, because other late ones may still follow. Re-folding too much is harmless: nothing changes.
@@ -107,7 +109,8 @@ def refold(
             track, since = folded.track, since + len(chunk)
             told += folded.milestones
         if window.is_head:
-            passed = advance(track, profile, max(until_us, window.end.head[0]), params)
+            # A silence that was told shows how far time had passed; a head that counts no longer doesn't.
+            passed = advance(track, profile, max(until_us, window.end.silent_us or 0), params)
             track = passed.track
             told += passed.milestones
         gone, new = difference(window.milestones, told)

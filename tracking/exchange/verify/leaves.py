@@ -29,6 +29,8 @@ TABLES: Final = {
     "decision": "decisions",
     "action": "alert_actions",
     "gate_decision": "gate_decisions",
+    "correction": "corrections",
+    "retraction": "retractions",
 }
 """Where the rows of each kind of leaf stand."""
 
@@ -51,6 +53,11 @@ def check(conn: Connection) -> Part:
     ):
         for (key,) in verify.rows(conn, query):
             part.differs(table, key, "ends at another time than the next one begins")
-    for (key,) in verify.rows(conn, "wrong_ledger_numbers"):
-        part.differs("ledger", key, "has the wrong number")
+    for query, table, says in (
+        ("wrong_ledger_numbers", "ledger", "has the wrong number"),
+        ("wrong_alerts", "alerts", "isn't what its actions and findings tell"),
+        ("unalerted_findings", "alert_findings", "is missing"),
+    ):
+        for (key,) in verify.rows(conn, query):
+            part.differs(table, key, says)
     return part

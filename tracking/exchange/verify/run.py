@@ -10,7 +10,7 @@ from pathlib import Path
 from time import sleep
 from typing import Final, TypeAlias
 
-from tracking.exchange.verify import batches, chain, custody, leaves, things, tracks
+from tracking.exchange.verify import batches, chain, custody, evidence, leaves, things, tracks
 from tracking.exchange.verify.report import Part, Report
 from tracking.judge.places import Areas, LevelTable, Places
 from tracking.store import judging, positions, verify
@@ -96,6 +96,8 @@ def _jobs(conn: Connection, report: Report, kept: chain.Kept, trusted: tuple[byt
         *(partial(_tracks, part) for part in _parts(devices, DEVICES)),
         *(partial(_things, part) for part in _parts(contained, THINGS)),
         *(partial(_custody, part) for part in _parts(judged, SHIPMENTS)),
+        *(partial(_evidence, part) for part in _parts(shipments, SHIPMENTS)),
+        _corrections,
     ]
 
 
@@ -152,3 +154,13 @@ def _things(thing_ids: tuple[int, ...], dsn: str, snapshot: str) -> Part:
 def _custody(shipment_ids: tuple[int, ...], dsn: str, snapshot: str) -> Part:
     with verify.reading(dsn, snapshot) as conn:
         return custody.check(conn, shipment_ids, Areas().current(conn))
+
+
+def _evidence(shipment_ids: tuple[int, ...], dsn: str, snapshot: str) -> Part:
+    with verify.reading(dsn, snapshot) as conn:
+        return evidence.check(conn, shipment_ids)
+
+
+def _corrections(dsn: str, snapshot: str) -> Part:
+    with verify.reading(dsn, snapshot) as conn:
+        return evidence.check_corrections(conn)

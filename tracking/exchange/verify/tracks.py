@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from devices.codecs import CODECS, BadEvent, Unreadable
-from devices.observation import Datum, Observation, Position, Reading, Scan, micros, moment
+from devices.observation import Datum, Observation, Position, Scan, measured, micros, moment
 from tracking.domain.custody.told import Told
 from tracking.domain.places import PlaceIndex
 from tracking.domain.things.subject import moved, subject
@@ -36,8 +36,8 @@ from tracking.domain.tracks.refold import difference
 from tracking.domain.tracks.silence import advance
 from tracking.exchange.verify.beside import Beside, Row
 from tracking.exchange.verify.report import Part
+from tracking.store import corrections, verify
 from tracking.store import levels as levels_store
-from tracking.store import verify
 from tracking.store.database import Connection
 from tracking.store.judging import ProfileRow
 from tracking.store.kinds import FACT_NUMBERS
@@ -136,9 +136,12 @@ class _Derived:
         return track, told
 
     def _observations(self) -> Iterator[Observation]:
-        """What the bytes say, in key order; compared with columns and readings."""
+        """What the bytes say, in key order, compared with columns and readings; what is in error is compared,
+        and left out.
+        """
         codec, datum = CODECS[self._device.dialect], Datum(self._device.datum)
         named = {"device_id": self._device.device_id}
+        in_error = corrections.standing_of_device(self._conn, self._device.device_id)
         readings = Beside(verify.stream(self._conn, "readings", **named), self._stray_reading)
         scanned = Beside(verify.stream(self._conn, "scanned", **named), self._stray_scan)
         mentioned = Beside(verify.stream(self._conn, "mentioned", **named), self._stray_mention)
@@ -165,7 +168,8 @@ class _Derived:
                 self._differs("containment_events", key, "isn't what its bytes say")
             if [held[3:] for held in mentioned.at(row[:3])] != _mentions(event):
                 self._differs("mentions", key, "aren't what its bytes say")
-            yield event
+            if row[:3] not in in_error:
+                yield event
         readings.end()
         scanned.end()
         mentioned.end()
@@ -195,8 +199,7 @@ class _Derived:
 
 
 def _values(event: Observation) -> dict[str, float]:
-    fact = event.fact
-    return {name: float(value) for name, value in fact.values.items()} if isinstance(fact, Reading) else {}
+    return {name: float(value) for name, value in measured(event.fact).items()}
 
 
 def _moves(event: Observation) -> list[Row]:

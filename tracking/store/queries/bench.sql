@@ -34,3 +34,46 @@ limit %(limit)s;
 select count(*)
 from pg_stat_activity
 where application_name like 'bondwatch-judge%%' and xact_start is not null;
+
+-- name: fill_devices
+-- Trackers of a park, numbered from 1; the keys of those that are new.
+insert into devices (park_id, code, kind, name, expected_every_s, registered_at)
+select p.park_id, %(prefix)s::text || lpad(n::text, 6, '0'), 'tracker', '', 86400, %(since)s
+from parks p, generate_series(1, %(devices)s::int) n
+where p.code = %(park)s
+returning device_id;
+
+-- name: fill_tracks
+insert into device_tracks (device_id, state, head_time)
+select * from unnest(%(devices)s::bigint[], %(states)s::bytea[], %(times)s::timestamptz[]);
+
+-- name: fill_observations
+-- Positions of all filled devices in turn, one after the other in time; of 90 bytes each, as devices send them.
+insert into observations
+    (device_id, event_time, seq, received_at, recorded_at, batch_id, lon, lat, run, leaf, accuracy_m, speed_mps,
+     heading_deg, kind, body)
+select %(first)s::bigint + n %% %(devices)s::bigint, at.time, n / %(devices)s::bigint + 1, at.time, at.time, 0,
+       120.5 + (n %% 10007) / 10007.0, 31.0 + (n %% 7001) / 10001.0, 1, (n %% 1000)::int, 8, 12, 90, 1,
+       convert_to(format('{"run":1,"seq":%%s,"time":%%s,"type":"position","lon":120.7,"lat":31.3,"accuracy_m":8}',
+                         n / %(devices)s::bigint + 1, (extract(epoch from at.time) * 1000)::bigint), 'UTF8')
+from generate_series(%(from)s::bigint, %(to)s::bigint - 1) n,
+     lateral (select %(since)s::timestamptz + n * %(step)s::interval as time) at;
+
+-- name: fill_shipments
+-- Each with a reference and a container of its own.
+with numbered as (
+    select n, 'FILL-' || lpad(n::text, 8, '0') as number, 'QD2314' || lpad(n::text, 8, '0') as reference
+    from generate_series(%(from)s::bigint, %(to)s::bigint - 1) n
+), boxes as (
+    insert into things (uri, kind, label)
+    select 'urn:bondwatch:thing:FILL:' || n, 'container', 'FILU' || lpad(n::text, 7, '0') from numbered
+    returning thing_id, label
+), made as (
+    insert into shipments (park_id, number, reference, created_at)
+    select p.park_id, number, reference, %(since)s::timestamptz + n * interval '1 second'
+    from numbered, parks p where p.code = %(park)s
+    returning shipment_id, number, created_at
+)
+insert into shipment_things (shipment_id, thing_id, valid_from, recorded_at)
+select made.shipment_id, boxes.thing_id, made.created_at, made.created_at
+from made join boxes on right(made.number, 7) = right(boxes.label, 7);

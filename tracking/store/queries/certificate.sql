@@ -36,10 +36,12 @@ order by device, o.event_time, o.run, o.seq
 select sha256('\x00'::bytea || body) from observations where batch_id = %(batch)s order by leaf
 
 -- name: completeness
--- Of each device that carried the shipment: what came, what never came, what was refused, what arrived late or askew.
+-- Of each device that carried the shipment: what came, what of it was in error, what never came, what was refused, what arrived late or askew.
 select p.code || '/' || d.code as device, c.role, c.valid_from, c.valid_to,
        (select count(*) from observations o where o.device_id = c.device_id and o.event_time >= c.valid_from
           and o.event_time < coalesce(c.valid_to, 'infinity')) as observations,
+       (select count(*) from standing_corrections k where k.device_id = c.device_id and k.event_time >= c.valid_from
+          and k.event_time < coalesce(c.valid_to, 'infinity')) as corrected,
        (select coalesce(sum(g.last_seq - g.first_seq + 1), 0)::bigint from sequence_gaps g
         where g.device_id = c.device_id and g.filled_at is null) as missing_numbers,
        (select count(*) from rejections r where r.device_id = c.device_id and r.replayed_at is null) as rejections,

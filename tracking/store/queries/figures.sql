@@ -5,7 +5,7 @@
 select
     coalesce((select max(batch_id) from batches), 0),
     coalesce((select max(rejection_id) from rejections), 0),
-    coalesce((select max(alert_id) from alerts), 0),
+    coalesce((select max(shipment_id) from shipments), 0),
     coalesce((select sum(count) from arrival_notes where kind = 'duplicates'), 0)::bigint
 
 -- name: quick
@@ -23,14 +23,35 @@ select count(*) from observations where batch_id > %(batch)s
 -- name: duplicates
 select coalesce(sum(count), 0)::bigint from arrival_notes where kind = 'duplicates'
 
+-- name: recorded_of
+-- Which of these events the record knows, as observations or as rejections.
+select count(*)
+from unnest(%(park)s::text[], %(code)s::text[], %(run)s::int[], %(seq)s::bigint[]) as asked (park, code, run, seq)
+join parks p on p.code = asked.park
+join devices d on d.park_id = p.park_id and d.code = asked.code
+where exists (
+    select from observations o where o.device_id = d.device_id and o.run = asked.run and o.seq = asked.seq
+) or exists (
+    select from rejections r where r.device_id = d.device_id and r.run = asked.run and r.seq = asked.seq
+)
+
 -- name: alerts
-select rule, count(*) from alerts where alert_id > %(alert)s group by rule order by rule
+-- What late data have withdrawn doesn't count.
+select a.rule, count(distinct a.alert_id)
+from alerts a join alert_findings af using (alert_id) join findings f on f.finding_id = af.finding_id
+where a.shipment_id > %(shipment)s and f.superseded_at is null and f.state <> 'withdrawn'
+group by a.rule
+order by a.rule
 
 -- name: newest_alerts
 select a.severity, a.rule, s.number, a.opened_at
 from alerts a
 join shipments s using (shipment_id)
-where a.alert_id > %(alert)s
+where s.shipment_id > %(shipment)s
+  and exists (
+    select from alert_findings af join findings f on f.finding_id = af.finding_id
+    where af.alert_id = a.alert_id and f.superseded_at is null and f.state <> 'withdrawn'
+  )
 order by a.alert_id desc
 limit %(limit)s
 

@@ -6,7 +6,7 @@ select m.device_id, p.code, p.code || '/' || d.code, d.kind, d.dialect, d.datum,
 from (
     select distinct m.device_id, m.event_time, m.run, m.seq
     from unnest(%(device_ids)s::bigint[], %(froms)s::timestamptz[]) as g (device_id, since)
-    join mentions m on m.device_id = g.device_id and m.kind = 5 and m.event_time >= g.since
+    join counted_mentions m on m.device_id = g.device_id and m.kind = 5 and m.event_time >= g.since
     where not exists (
         select from gate_decisions d
         where d.device_id = m.device_id and d.run = m.run and d.seq = m.seq and d.entry is null
@@ -104,6 +104,8 @@ select exists (select from areas where code = %(gate)s and kind = 'gate')
 -- Changes when anything does that a gate's list of passes is made of.
 select (select max(entry) from documents where kind in ('pass', 'pass_state')),
        (select max(decision_id) from gate_decisions where uses_pass),
+       (select max(entry) from corrections),
+       (select max(entry) from retractions),
        (select revision from reference_state)
 
 -- name: gates_with_devices
@@ -136,13 +138,19 @@ where p.kind in ('pass', 'pass_state') and p.number in (
 )
 
 -- name: used_passes
-select distinct pass_number from gate_decisions where uses_pass and pass_number = any(%(numbers)s)
-
+-- By passages that count.
+select distinct d.pass_number from gate_decisions d
+where d.uses_pass and d.pass_number = any(%(numbers)s) and not exists (
+    select from standing_corrections c
+    where c.device_id = d.device_id and c.event_time = d.event_time and c.run = d.run and c.seq = d.seq
+)
 
 -- name: uses_of
 -- The passages that a pass was used for, each by the newest decision on it.
 select gate, time, decision, decided_by from (
     select distinct on (d.device_id, d.run, d.seq) d.gate, d.event_time as time, d.decision, d.decided_by, d.uses_pass
-    from gate_decisions d where d.pass_number = %(number)s
+    from gate_decisions d where d.pass_number = %(number)s and not exists (
+        select from standing_corrections c
+        where c.device_id = d.device_id and c.event_time = d.event_time and c.run = d.run and c.seq = d.seq)
     order by d.device_id, d.run, d.seq, d.decision_id desc) newest
 where uses_pass order by time, gate

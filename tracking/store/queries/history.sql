@@ -14,6 +14,12 @@ where device_id = %(device_id)s and (time, run, seq) >= (%(time)s, %(run)s, %(se
 order by time, run, seq
 limit %(limit)s
 
+-- name: drop_snapshots_in_error
+-- A state that stands at an observation which doesn't count would be found by nobody who folds again.
+delete from track_snapshots s
+using standing_corrections c
+where s.device_id = %(device_id)s and c.device_id = s.device_id and c.event_time = s.time and c.run = s.run and c.seq = s.seq
+
 -- name: milestones_between
 select milestone_id, time, kind, area, detail, at_time, at_run, at_seq
 from milestones

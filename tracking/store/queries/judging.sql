@@ -78,10 +78,11 @@ order by c.place, m.time, m.at_time, m.at_run, m.at_seq, m.kind, m.area
 select last_heard, heard
 from (
     select event_time as heard, lag(event_time) over (order by event_time, run, seq) as last_heard
-    from observations
+    from counted_observations
     where device_id = %(device_id)s and event_time >= %(begins)s
       and event_time <= coalesce(
-          (select min(event_time) from observations where device_id = %(device_id)s and event_time >= %(ends)s),
+          (select event_time from counted_observations where device_id = %(device_id)s and event_time >= %(ends)s
+           order by event_time limit 1),
           'infinity')
 ) spoken
 where heard - last_heard > make_interval(secs => %(longer_than_s)s)

@@ -91,3 +91,13 @@ select g.decision_id as key, g.device_id as device, g.gate, g.event_time, g.run,
        g.reasons, g.pass_number, g.uses_pass, g.shipments, g.decided_by, g.entry, g.fallback, g.within_s,
        g.command_id::text as command, g.unsent
 from gate_decisions g
+
+-- name: correction
+-- Somebody has declared an observation to be in error.
+select c.entry as key, p.code || '/' || d.code as device, c.event_time as time, c.run, c.seq, c.reason, c.why, c.corrective,
+       c.by, c.recorded_at
+from corrections c join devices d using (device_id) join parks p using (park_id)
+
+-- name: retraction
+-- Somebody has taken a correction back.
+select entry as key, correction, why, by, recorded_at from retractions

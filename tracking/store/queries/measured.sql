@@ -28,13 +28,13 @@ select m.place, v.event_time, m.quantity, v.value, v.run, v.seq
 from measured m
 cross join lateral (
     select r.event_time, r.value, r.run, r.seq
-    from readings r
+    from counted_readings r
     where r.device_id = m.device_id and r.quantity = m.quantity
       and r.event_time >= m.begins and r.event_time < coalesce(m.ends, 'infinity')
     union all
     (
         select r.event_time, r.value, r.run, r.seq
-        from readings r
+        from counted_readings r
         where r.device_id = m.device_id and r.quantity = m.quantity and r.event_time < m.begins
         order by r.event_time desc, r.run desc, r.seq desc
         limit 1
@@ -47,7 +47,7 @@ order by m.place, v.event_time, m.quantity, v.run, v.seq
 select c.place, o.event_time, o.lon, o.lat, o.accuracy_m, o.speed_mps, o.run, o.seq
 from unnest(%(device_ids)s::bigint[], %(begins)s::timestamptz[], %(ends)s::timestamptz[])
     with ordinality as c (device_id, begins, ends, place)
-join observations o
+join counted_observations o
   on o.device_id = c.device_id and o.kind = 1
  and o.event_time >= c.begins and o.event_time < coalesce(c.ends, 'infinity')
 order by c.place, o.event_time, o.run, o.seq
@@ -59,7 +59,7 @@ from unnest(%(device_ids)s::bigint[], %(begins)s::timestamptz[], %(ends)s::times
     with ordinality as a (device_id, begins, ends, place)
 cross join lateral (
     select run, seq, event_time, lead(seq) over numbered as next_seq, lead(event_time) over numbered as next_time
-    from observations
+    from counted_observations
     where device_id = a.device_id and run >= 0
       and event_time >= a.begins - %(reach)s::interval and event_time <= coalesce(a.ends, 'infinity') + %(reach)s::interval
     window numbered as (partition by run order by seq)

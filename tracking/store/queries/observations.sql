@@ -25,9 +25,10 @@ select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0'
 where exists (select from pg_extension where extname = 'timescaledb')
 
 -- name: load_observations
+-- What counts, to be folded.
 -- The plain bounds on event_time let whole partitions and chunks be passed over; a row comparison alone does not.
 select event_time, run, seq, kind, received_at, lon, lat, thing, body
-from observations
+from counted_observations
 where device_id = %(device_id)s
   and event_time >= %(after_time)s and event_time <= %(upto_time)s
   and (event_time, run, seq) > (%(after_time)s, %(after_run)s, %(after_seq)s)

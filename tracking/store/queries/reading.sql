@@ -18,6 +18,13 @@ with hits as (
     union
     (select st.shipment_id from things t join shipment_things st using (thing_id)
      where upper(t.label) like %(prefix)s or t.uri = %(exact)s limit 1000)
+    union
+    (with recursive inside (thing_id) as (
+        (select thing_id from things where upper(label) like %(prefix)s or uri = %(exact)s limit 1000)
+        union
+        select c.child_id from inside i join containments c on c.parent_id = i.thing_id and c.superseded_at is null
+     )
+     select st.shipment_id from inside join shipment_things st using (thing_id) limit 1000)
 )
 select s.shipment_id, s.number, p.code as park, s.reference, s.state, s.created_at
 from hits join shipments s using (shipment_id) join parks p using (park_id)
@@ -31,7 +38,8 @@ from shipments s join parks p using (park_id)
 where s.number = %(number)s;
 
 -- name: overview
--- What a list shows beside the numbers: things, open findings by mark, last heard.
+-- What a list shows beside the numbers: things, what they are in now, open findings by mark, last heard, by whatever
+-- carried them and while it did.
 select s.shipment_id,
        (select coalesce(array_agg(distinct t.label order by t.label), '{}')
         from shipment_things st join things t using (thing_id) where st.shipment_id = s.shipment_id) as things,
@@ -43,11 +51,25 @@ select s.shipment_id,
        (select count(*) from findings f
         where f.shipment_id = s.shipment_id and f.superseded_at is null and f.state = 'closed') as past_findings,
        (select c.judged_through from custody_states c where c.shipment_id = s.shipment_id) as judged_through,
-       (select max(dt.head_time)
-        from shipment_things st join attachments a using (thing_id) join device_tracks dt using (device_id)
-        where st.shipment_id = s.shipment_id and a.superseded_at is null and a.role = 'primary'
-          and coalesce(st.valid_to, 'infinity') > a.valid_from
-          and coalesce(a.valid_to, 'infinity') > st.valid_from) as last_seen
+       (select coalesce(array_agg(distinct t.label order by t.label), '{}')
+        from shipment_things st
+        join containments c on c.child_id = st.thing_id and c.superseded_at is null
+        join things t on t.thing_id = c.parent_id
+        where st.shipment_id = s.shipment_id and coalesce(c.valid_to, 'infinity') = 'infinity') as inside,
+       (with recursive carried (thing_id, valid_from, valid_to) as (
+            select st.thing_id, st.valid_from, coalesce(st.valid_to, 'infinity')
+            from shipment_things st where st.shipment_id = s.shipment_id
+            union
+            select c.parent_id, greatest(i.valid_from, c.valid_from), least(i.valid_to, c.valid_to)
+            from carried i
+            join containments c on c.child_id = i.thing_id and c.superseded_at is null
+            where c.valid_from < i.valid_to and coalesce(c.valid_to, 'infinity') > i.valid_from
+        )
+        select max(least(dt.head_time, i.valid_to, a.valid_to))
+        from carried i join attachments a using (thing_id) join device_tracks dt using (device_id)
+        where a.superseded_at is null and a.role = 'primary'
+          and i.valid_to > a.valid_from and coalesce(a.valid_to, 'infinity') > i.valid_from
+          and dt.head_time >= greatest(i.valid_from, a.valid_from)) as last_seen
 from unnest(%(ids)s::bigint[]) as s (shipment_id);
 
 -- name: thing
@@ -100,17 +122,6 @@ join containments s on s.child_id = above.thing_id and s.superseded_at is null
 join things c on c.thing_id = s.child_id
 join things p on p.thing_id = s.parent_id
 order by s.valid_from, c.uri
-limit %(limit)s;
-
--- name: positions
--- The positions of some devices, each within its interval, in event-time order.
-select c.device_id, o.event_time, o.lon, o.lat, o.accuracy_m, o.speed_mps, o.heading_deg, o.run, o.seq
-from unnest(%(devices)s::bigint[], %(froms)s::timestamptz[], %(tos)s::timestamptz[]) as c (device_id, valid_from, valid_to)
-join observations o on o.device_id = c.device_id
- and o.event_time >= c.valid_from and o.event_time < coalesce(c.valid_to, 'infinity')
-where o.lon is not null
-  and o.event_time >= %(since)s and o.event_time < %(until)s
-order by o.event_time, c.device_id, o.run, o.seq
 limit %(limit)s;
 
 -- name: milestones

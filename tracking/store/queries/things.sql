@@ -34,7 +34,7 @@ select thing_id, uri from things where thing_id = any(%(ids)s) order by thing_id
 -- name: events_of
 select e.child_id, e.event_time, e.action, pt.uri, e.quantity, coalesce(p.code || '/' || d.code, ''), e.run, e.seq,
        e.reported_by
-from containment_events e
+from counted_containment_events e
 left join things pt on pt.thing_id = e.parent_id
 left join devices d on d.device_id = e.device_id
 left join parks p on p.park_id = d.park_id

@@ -52,11 +52,23 @@ with named (owner, device_id, event_time, run, seq) as (
 )
 select n.owner, n.device_id, p.code || '/' || d.code, d.kind, d.dialect, d.datum, n.event_time, n.run, n.seq, o.body
 from named n
-join observations o
+join counted_observations o
   on o.device_id = n.device_id and o.event_time = n.event_time and o.run = n.run and o.seq = n.seq
 join devices d on d.device_id = n.device_id
 join parks p using (park_id)
 order by n.owner, n.event_time, p.code, d.code, n.run, n.seq
+
+-- name: scans_of
+-- What scanned a thing itself, newest first.
+select m.thing_id, m.device_id, p.code || '/' || d.code, d.kind, d.dialect, d.datum, m.event_time, m.run, m.seq, o.body
+from mentions m
+join counted_observations o
+  on o.device_id = m.device_id and o.event_time = m.event_time and o.run = m.run and o.seq = m.seq
+join devices d on d.device_id = m.device_id
+join parks p using (park_id)
+where m.thing_id = %(thing_id)s and m.kind = %(kind)s and not m.is_parent
+order by m.event_time desc, p.code desc, d.code desc, m.run desc, m.seq desc
+limit %(limit)s
 
 -- name: reused
 -- Numbers that came again with another content: of the devices on the goods, while they were, and of what is told.
@@ -67,7 +79,7 @@ from unnest(
 join rejections r
   on r.device_id = c.device_id and r.reason = 'seq_reused'
  and r.received_at <= coalesce(c.ends, 'infinity') + %(reach)s::interval
-join observations o
+join counted_observations o
   on o.device_id = r.device_id and o.run = r.run and o.seq = r.seq
  and o.event_time >= c.begins and o.event_time < coalesce(c.ends, 'infinity')
 join devices d on d.device_id = c.device_id

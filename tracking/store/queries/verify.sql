@@ -88,6 +88,12 @@ select distinct key from work where kind = 'document'
 select distinct key from work
 where kind = 'shipment' or kind = 'shipment_due' and due_at <= coalesce(%(watermark)s::timestamptz, '-infinity')
 
+-- name: evidence
+-- What every version of every finding rests on.
+select s.number, f.rule, f.finding_id, f.evidence
+from findings f join shipments s using (shipment_id)
+where f.shipment_id = any(%(ids)s) order by f.finding_version
+
 -- name: wrong_area_ends
 -- A revision ends where the next one begins.
 select code || ' revision ' || revision
@@ -114,3 +120,34 @@ from (
     from ledger
 ) l
 where number <> right_number
+
+-- name: wrong_alerts
+-- An alert stands as the last of its actions that moves it says, and counts its findings that hold; without any it is
+-- resolved.
+select a.alert_id::text
+from alerts a
+cross join lateral (
+    select count(*) as findings
+    from alert_findings f join findings v on v.finding_id = f.finding_id and v.superseded_at is null
+    where f.alert_id = a.alert_id and v.state <> 'withdrawn' and v.verdict = 'finding' and v.severity <> 'info'
+) holding
+left join lateral (
+    select x.action from alert_actions x
+    where x.alert_id = a.alert_id and x.action <> 'comment' order by x.action_id desc limit 1
+) moved on true
+where a.state <> case moved.action
+        when 'acknowledge' then 'acknowledged' when 'resolve' then 'resolved' when 'withdraw' then 'resolved' else 'open' end
+   or holding.findings > 0 and a.occurrences <> holding.findings
+   or holding.findings = 0 and a.state <> 'resolved'
+
+-- name: unalerted_findings
+-- A finding that a person must handle stands in an alert, unless somebody had let it pass before it was found.
+select f.finding_id
+from findings f
+where f.superseded_at is null and f.state <> 'withdrawn' and f.verdict = 'finding' and f.severity <> 'info'
+  and not exists (select from alert_findings a where a.finding_id = f.finding_id)
+  and not exists (
+      select from decisions d
+      where d.shipment_id = f.shipment_id
+        and (d.finding_id = f.finding_id or d.rule = f.rule and d.cause = f.cause and f.opened_at < d.until)
+  )

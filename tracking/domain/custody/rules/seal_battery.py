@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from devices.observation import Percent, Seal, SealState
+from devices.observation import BATTERY, Percent, Seal, SealState
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.facts import Carriage, Sample
 from tracking.domain.custody.intervals import Interval, joined
@@ -26,8 +26,6 @@ from tracking.domain.custody.verdicts import (
     cite_sample,
 )
 
-BATTERY: Final = "battery_pct"
-
 _MEASURED_OVER: Final = timedelta(hours=1)
 """A shorter time tells nothing of how fast a battery drains."""
 
@@ -37,20 +35,31 @@ class BatteryLimits(Struct, frozen=True):
 
     Attributes:
         pct: a charge below this is low, percent.
+        hysteresis_pct: so far above ``pct`` it must be to be no longer low, percent.
         min_hours_left: hours beyond the leg's expected end for which the charge must last.
     """
 
     pct: Percent = 20
+    hysteresis_pct: Percent = 3
     min_hours_left: Annotated[float, Meta(ge=0, le=8760)] = 12
 
 
 class _Word(Struct, frozen=True):
-    """What a seal's device said of its charge, and what it was when that was first measured."""
+    """What a seal's device said of its charge.
+
+    Attributes:
+        time: when.
+        sample: the charge; None: it said ``low_battery``.
+        report: where it said so.
+        first: the charge when it was first measured.
+        is_below: it is low by then, by ``pct`` and what it must exceed to be so no longer.
+    """
 
     time: datetime
     sample: Sample | None
     report: Report | None
-    first: Sample | None = None
+    first: Sample | None
+    is_below: bool
 
     def empty_at(self) -> datetime | None:
         """When the battery is empty if it drains on as so far; None: nobody can tell."""
@@ -69,24 +78,27 @@ def seal_battery_low(case: Case, limits: BatteryLimits) -> Iterator[Verdict]:
 
     Opens at the first word, while the seal is on the goods and a leg runs, of a charge below ``pct``, or of
     one that at the pace so far ends earlier than ``min_hours_left`` after the leg's expected end: its
-    deadline, else its beginning plus the corridor's ``max_transit_h``. What a seal said last before that
-    holds from then on. A seal's own ``low_battery`` counts as low, until it says a charge that isn't.
-    Closes with such a word, or when the seal is opened, replaced or taken off, or no leg runs.
+    deadline, else its beginning plus the corridor's ``max_transit_h``. The charge is told by the device's
+    readings and by its status alike. What a seal said last before that holds from then on. A seal's own
+    ``low_battery`` counts as low, until it says a charge that isn't. Closes with the first charge of
+    ``hysteresis_pct`` or more above ``pct`` that will last, or when the seal is opened, replaced or taken
+    off, or no leg runs.
 
     Must not fire for a charge nobody has told of; nor from a pace measured over less than an hour; nor,
-    where a leg's end isn't known, for anything but ``pct``.
+    where a leg's end isn't known, for anything but ``pct``; nor again for a charge that wavers about ``pct``.
 
     Args:
         case: the shipment as of the watermark.
-        limits: ``pct``, percent, default 20; ``min_hours_left``, hours, default 12.
+        limits: ``pct``, percent, default 20; ``hysteresis_pct``, percent, default 3; ``min_hours_left``,
+            hours, default 12.
 
     Evidence: the word that was low, with the hours left where they could be told; the one that wasn't again.
-    Source: rule C5 of our catalogue; both numbers are ours.
+    Source: rule C5 of our catalogue; all three numbers are ours.
     """
     for carriage in case.facts.carriages:
         if not carriage.is_seal:
             continue
-        words = _words(case, carriage)
+        words = _words(case, carriage, limits)
         found = [piece for must in asked(case, carriage) for piece in _low(case, words, must, limits)]
         for opened_at, closed_at in joined(during for during, _ in found):
             terms = case.facts.terms_at(opened_at)
@@ -108,18 +120,26 @@ def seal_battery_low(case: Case, limits: BatteryLimits) -> Iterator[Verdict]:
             )
 
 
-def _words(case: Case, carriage: Carriage) -> list[_Word]:
+def _words(case: Case, carriage: Carriage, limits: BatteryLimits) -> list[_Word]:
     """What it said of its charge, in order of time; of one moment the charge holds."""
-    told = {
-        report.time: _Word(report.time, None, report)
+    told: dict[datetime, Report | Sample] = {
+        report.time: report
         for report in case.facts.reports
         if report.device == carriage.device
         and isinstance(report.fact, Seal)
         and report.fact.state is SealState.LOW_BATTERY
     }
     measured = [sample for sample in carriage.samples if sample.quantity == BATTERY]
-    told |= {sample.time: _Word(sample.time, sample, None, measured[0]) for sample in measured}
-    return [told[time] for time in sorted(told)]
+    told |= {sample.time: sample for sample in measured}
+    words, is_below = list[_Word](), False
+    for time, word in sorted(told.items()):
+        if isinstance(word, Report):
+            is_below = True
+            words.append(_Word(time, None, word, None, is_below))
+            continue
+        is_below = word.value < limits.pct + (limits.hysteresis_pct if is_below else 0)
+        words.append(_Word(time, word, None, measured[0], is_below))
+    return words
 
 
 def _low(
@@ -145,7 +165,7 @@ def _low(
 
 
 def _is_low(case: Case, word: _Word, span: Span, limits: BatteryLimits) -> bool:
-    if word.sample is None or word.sample.value < limits.pct:
+    if word.is_below:
         return True
     expected, empty = _expected_end(case, span), word.empty_at()
     return (

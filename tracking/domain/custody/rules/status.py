@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from devices.observation import Action, Scan
+from devices.observation import Scan
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.documents import Status
 from tracking.domain.custody.facts import Facts
@@ -26,14 +26,10 @@ from tracking.domain.custody.verdicts import (
     cite_document,
     cite_report,
 )
+from tracking.domain.things.placing import TAKES_AWAY
 
 BONDED: Final = "bonded"
 NON_BONDED: Final = "non_bonded"
-
-TAKES_AWAY: Final = frozenset(
-    {Action.PICKING, Action.REMOVING, Action.LOADING, Action.SHIPPING, Action.DEPARTING}
-)
-"""Scans after which goods are no longer where they were kept, wherever the scan itself was made."""
 
 
 class LocationLimits(Struct, frozen=True):

@@ -1,0 +1,138 @@
+"""A database that is full before anything is measured; the database makes the rows itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from devices.observation import micros
+from gateway.bench.stage import EAST, NORTH, PARK, SOUTH, WEST, draw_zones, grid
+from tracking.domain.tracks.state import DeviceState, Fix, Track
+from tracking.store import registry, shipments
+from tracking.store.database import Connection, queries
+from tracking.store.partitions import ensure_partitions
+
+SPAN: Final = timedelta(days=28)
+"""Over which the rows lie: four or five partitions."""
+
+CHUNK: Final = 500_000
+TRACED: Final = "BENCH-TRACED"
+TRACED_PREFIX: Final = "TRACED-"
+FILLED_PREFIX: Final = "FILLED-"
+SETTLE: Final = "vacuum analyze"
+"""As autovacuum would after a while; outside a transaction."""
+
+
+class Volume(Struct, frozen=True):
+    """How full.
+
+    Attributes:
+        rows: observations, of all filled devices together.
+        shipments: each with a container of its own.
+        devices: with a position each.
+        traced: observations of one more device, which is on a shipment of its own.
+    """
+
+    rows: int
+    shipments: int
+    devices: int
+    traced: int
+
+
+def fill(conn: Connection, volume: Volume, say: Callable[[str], None]) -> None:
+    """Fill a database.
+
+    Args:
+        conn: to a migrated database that holds nothing of the kind yet.
+        volume: how full.
+        say: told how far it is, for people.
+    """
+    now = datetime.now(UTC)
+    draw_zones(conn, 1)
+    ensure_partitions(conn, now - SPAN, now)
+    keys = _devices(conn, FILLED_PREFIX, volume.devices, now)
+    _positions(conn, keys[0], len(keys), volume.rows, now, say)
+    _shipments(conn, volume.shipments, now, say)
+    _traced(conn, volume.traced, now)
+    say("analysing the tables")
+    conn.execute(SETTLE)
+
+
+def fill_rows(conn: Connection, rows: int, say: Callable[[str], None]) -> None:
+    """Only observations, of a thousand devices."""
+    now = datetime.now(UTC)
+    ensure_partitions(conn, now - SPAN, now)
+    prefix = f"ROWS-{now:%H%M%S%f}-"
+    keys = _devices(conn, prefix, 1000, now)
+    _positions(conn, keys[0], len(keys), rows, now, say)
+    conn.execute(SETTLE)
+
+
+def _devices(conn: Connection, prefix: str, count: int, now: datetime) -> list[int]:
+    """Devices of consecutive keys, each with a track that stands somewhere in the area."""
+    given = {"park": PARK, "prefix": prefix, "devices": count, "since": now - SPAN}
+    with conn.transaction():
+        registry.lock_reference(conn)
+        keys = sorted(key for (key,) in conn.execute(queries("bench")["fill_devices"], given))
+        states = [_state(place, count, now) for place in range(count)]
+        conn.execute(
+            queries("bench")["fill_tracks"], {"devices": keys, "states": states, "times": [now] * count}
+        )
+    return keys
+
+
+def _state(place: int, count: int, now: datetime) -> bytes:
+    time_us = micros(now)
+    share = place / count
+    fix = Fix(
+        time_us,
+        1,
+        1,
+        WEST + share * (EAST - WEST),
+        SOUTH + (place * 7919 % count) / count * (NORTH - SOUTH),
+        8,
+    )
+    return DeviceState(track=Track(heard=fix.key, fix=fix)).encode()
+
+
+def _positions(
+    conn: Connection, first: int, devices: int, rows: int, now: datetime, say: Callable[[str], None]
+) -> None:
+    step = SPAN / max(rows, 1)
+    for begin in range(0, rows, CHUNK):
+        end = min(begin + CHUNK, rows)
+        given = {
+            "first": first, "devices": devices, "from": begin, "to": end, "since": now - SPAN, "step": step,
+        }  # fmt: skip
+        conn.execute(queries("bench")["fill_observations"], given)
+        if end == rows or end % (10 * CHUNK) == 0:
+            say(f"{end:,} of {rows:,} observations")
+
+
+def _shipments(conn: Connection, count: int, now: datetime, say: Callable[[str], None]) -> None:
+    for begin in range(0, count, CHUNK):
+        end = min(begin + CHUNK, count)
+        given = {"from": begin, "to": end, "park": PARK, "since": now - SPAN}
+        conn.execute(queries("bench")["fill_shipments"], given)
+        say(f"{end:,} of {count:,} shipments")
+
+
+def _traced(conn: Connection, rows: int, now: datetime) -> None:
+    """The shipment whose trace is read, with a device of its own."""
+    (key,) = _devices(conn, TRACED_PREFIX, 1, now)
+    ((zone, _),) = grid(1)
+    terms = {"legs": [{"type": "stay", "zones": [zone]}]}
+    with conn.transaction():
+        thing_id, _ = registry.thing(conn, TRACED)
+        registry.attach(
+            conn, device_id=key, thing_id=thing_id, role="primary", valid_from=now - SPAN, valid_to=None,
+            recorded_at=now,
+        )  # fmt: skip
+        shipments.create(
+            conn, number=TRACED, park=PARK, reference="", things=[TRACED], terms=terms, valid_from=now - SPAN,
+            recorded_at=now, recorded_by="bench",
+        )  # fmt: skip
+    _positions(conn, key, 1, rows, now, lambda _: None)

@@ -1,0 +1,193 @@
+"""What an event costs when everything is ten times as much: devices, zones, shipments, rows; each by itself.
+
+Two installations stand side by side: one of the common size, one that has ten times as much of one thing. The
+same load goes to one, to the other, to the other, to the one (A B B A), each time until everything is judged;
+the CPU of an installation's processes is divided by the events. Load that comes or goes on the machine falls
+on both alike, so the ratio holds where the figures themselves drift.
+
+What grows, and what stays: devices come with a shipment each, ten times the zones lie on ten times the land,
+ten times the shipments are kept while as many as before are on the move, ten times the rows lie in the weeks
+before.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.bench.cpu import tree_seconds
+from gateway.bench.filled import fill_rows
+from gateway.bench.ingest import generator, recorded, send, waiting
+from gateway.bench.instance import Instance, wait_for
+from gateway.bench.stage import draw_zones, put_at_rest, put_under_custody, register
+from tracking.store.database import Connection, connect
+
+
+class Dimension(StrEnum):
+    """What there may be more of; a field of ``Size`` each."""
+
+    DEVICES = "devices"
+    ZONES = "zones"
+    SHIPMENTS = "shipments"
+    ROWS = "rows"
+
+
+PER_PUBLISH: Final = 10
+EVERY_S: Final = 3600
+"""Expected interval of the devices: none falls silent while others are measured."""
+
+PATIENCE_S: Final = 900.0
+
+
+class Size(Struct, frozen=True):
+    """How much there is.
+
+    Attributes:
+        devices: that report, in turn; each has a shipment on it.
+        zones: that positions are judged against.
+        shipments: on the move or at rest.
+        rows: observations recorded before.
+    """
+
+    devices: int
+    zones: int
+    shipments: int
+    rows: int
+
+
+class Growth(Struct, frozen=True):
+    """CPU per event in microseconds, at the common size and with ten times as much, and their ratio."""
+
+    dimension: str
+    size: int
+    grown: int
+    cpu_us_per_event: float
+    grown_cpu_us_per_event: float
+    ratio: float
+
+
+class GrowthReport(Struct, frozen=True):
+    """One entry a dimension, and the worst ratio of all."""
+
+    growth: list[Growth]
+    worst: float
+    events: int
+    factor: int
+
+
+class Standing(NamedTuple):
+    """An installation under load."""
+
+    instance: Instance
+    conn: Connection
+    devices_file: Path
+
+    def cpu_us_per_event(self, events: int) -> float:
+        """Send a load, wait until all of it is judged, and say what an event cost."""
+        before, at = tree_seconds([self.instance.pid]), recorded(self.conn)
+        send([*generator(self.devices_file, events, PER_PUBLISH), "--mqtt", self.instance.mqtt])
+        wait_for(
+            lambda: recorded(self.conn) >= at + events, PATIENCE_S, "every event to be recorded", every_s=0.1
+        )
+        self.catch_up()
+        return (tree_seconds([self.instance.pid]) - before) / events * 1e6
+
+    def catch_up(self) -> None:
+        """Wait until nothing is owed."""
+        wait_for(lambda: waiting(self.conn) == 0, PATIENCE_S, "every change to be judged", every_s=0.1)
+
+
+def measure(
+    directory: Path,
+    size: Size,
+    events: int,
+    factor: int,
+    rounds: int,
+    dimensions: Sequence[Dimension],
+    say: Callable[[str], None],
+) -> GrowthReport:
+    """Run the benchmark.
+
+    Args:
+        directory: an empty one for everything it keeps.
+        size: the common one.
+        events: of each leg.
+        factor: how many times as much the other installation has of one thing.
+        rounds: of four legs, for each dimension.
+        dimensions: what grows, one after the other.
+        say: told what happens, for people.
+    """
+    found = []
+    with standing(directory / "common", size, size.zones, say) as common:
+        common.cpu_us_per_event(events)  # warms it up
+        for dimension in dimensions:
+            grown = grow(size, dimension, factor)
+            with standing(directory / dimension, grown, size.zones, say) as other:
+                other.cpu_us_per_event(events)
+                found.append(_compare(common, other, size, grown, dimension, events, rounds))
+            say(f"{dimension} {found[-1].size:,} → {found[-1].grown:,}: {found[-1].ratio:.2f}")
+    return GrowthReport(found, max(one.ratio for one in found), events, factor)
+
+
+def grow(size: Size, dimension: Dimension, factor: int) -> Size:
+    """Ten times as much of one thing."""
+    grown = replace(size, **{dimension: getattr(size, dimension) * factor})
+    return replace(grown, shipments=max(grown.shipments, grown.devices))
+
+
+def _compare(
+    common: Standing, other: Standing, size: Size, grown: Size, dimension: str, events: int, rounds: int
+) -> Growth:
+    few: list[float] = []
+    many: list[float] = []
+    ratios = []
+    for _ in range(rounds):
+        legs = [one.cpu_us_per_event(events) for one in (common, other, other, common)]
+        few += [legs[0], legs[3]]
+        many += legs[1:3]
+        ratios.append((legs[1] + legs[2]) / (legs[0] + legs[3]))
+    return Growth(
+        dimension=dimension,
+        size=getattr(size, dimension),
+        grown=getattr(grown, dimension),
+        cpu_us_per_event=round(statistics.median(few), 1),
+        grown_cpu_us_per_event=round(statistics.median(many), 1),
+        ratio=round(statistics.median(ratios), 3),
+    )
+
+
+@contextmanager
+def standing(
+    directory: Path, size: Size, zones_a_tile: int, say: Callable[[str], None]
+) -> Iterator[Standing]:
+    """An installation of a size, everything judged that there is to judge.
+
+    Args:
+        directory: not there yet.
+        size: how much there is.
+        zones_a_tile: zones on the land that the devices drive over; the others lie beyond.
+        say: told what happens.
+    """
+    directory.mkdir()
+    directory.chmod(0o711)  # the database may run as another user
+    sizes = ", ".join(f"{getattr(size, one):,} {one}" for one in Dimension)
+    say(f"making an installation with {sizes}")
+    devices_file = directory / "devices.jsonl"
+    with Instance(directory) as instance, connect(instance.dsn) as conn:
+        for tile in range(-(-size.zones // zones_a_tile)):
+            draw_zones(conn, min(zones_a_tile, size.zones - tile * zones_a_tile), tile=tile)
+        keys = register(conn, size.devices, devices_file, expected_every_s=EVERY_S)
+        put_under_custody(conn, keys, zones_a_tile, "MOVING")
+        put_at_rest(conn, size.shipments - size.devices, zones_a_tile)
+        if size.rows:
+            fill_rows(conn, size.rows, lambda _: None)
+        stands = Standing(instance, conn, devices_file)
+        stands.catch_up()
+        yield stands

@@ -1,0 +1,126 @@
+"""Every benchmark in its short form, one after the other: ``make bench``.
+
+Each writes what it measured to ``bench/results/NAME.json``; ``bench/results/table.md`` has the figures
+beside what they should be. Progress and the table go to standard error, one line of JSON to standard output.
+Exit code 1: something was lost or doubled. A figure that misses its goal is only said: machines differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.bench.instance import Instance
+from tests.bench import gates
+from tests.bench.table import Figures, table
+from tests.support.brokers import mosquitto_program
+
+RESULTS: Final = Path(__file__).parents[2] / "bench" / "results"
+BONDWATCH: Final = [sys.executable, "-m", "gateway.cli"]
+LATENCY_RATE: Final = 2000
+DEADLINE_S: Final = 900
+
+Found = dict[str, Any]
+
+
+def main() -> int:
+    """Run them all; see the module."""
+    parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="no table, only the line of JSON")
+    said = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    found = {name: _one(name, run) for name, run in BENCHMARKS.items()}
+    figures = summed(found)
+    written = table(found, figures)
+    (RESULTS / "table.md").write_text(written, encoding="utf-8")
+    if not said.json:
+        print(written, file=sys.stderr)
+    print(json.dumps(figures))
+    return 1 if figures["lost"] or figures["doubled"] else 0
+
+
+def summed(found: dict[str, Found]) -> Figures:
+    """The figures of the last line."""
+    recorded = [found["ingest"], found["mqtt_ingest"], found["latency"]["check"]]
+    return {
+        "ingest_per_s": found["ingest"]["events_per_s"],
+        "mqtt_ingest_per_s": found["mqtt_ingest"]["events_per_s"],
+        "ratio_to_floor": found["ingest"]["ratio_to_floor"],
+        "commit_p99_ms": found["latency"]["latency_ms"]["committed"]["p99"],
+        "alert_p99_ms": found["latency"]["latency_ms"]["alert"]["p99"],
+        "gate_p99_ms": found["gates"]["p99_ms"],
+        "growth_worst": found["growth"]["worst"],
+        "trace_p99_ms": found["reading"]["trace"]["p99_ms"],
+        "lost": sum(one["lost"] for one in recorded),
+        "doubled": sum(one["doubled"] for one in recorded),
+    }
+
+
+def bench(*arguments: str) -> Found:
+    """The last line of a benchmark of the product."""
+    return _last_line([*BONDWATCH, "bench", *arguments, "--json"], dict(os.environ))
+
+
+def mqtt_ingest() -> Found:
+    """The road behind Mosquitto."""
+    program, environment = mosquitto_program()
+    path = f"{Path(program).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
+    arguments = ["ingest", "--mosquitto", "--events", "100000", "--devices", "200", "--json"]
+    return _last_line([*BONDWATCH, "bench", *arguments], environment | {"PATH": path})
+
+
+def latency() -> Found:
+    """Publish to PUBACK, receipt and alert at an even rate, on an installation of its own."""
+    with tempfile.TemporaryDirectory(prefix="bondwatch-bench-") as name:
+        directory = Path(name)
+        directory.chmod(0o711)  # the database may run as another user
+        with Instance(directory) as instance:
+            environment = dict(os.environ) | {"BONDWATCH_HOME": str(instance.home.path)}
+            load = ["load", "--rate", str(LATENCY_RATE), "--devices", "200", "--for", "30", "--json"]
+            return _last_line([*BONDWATCH, *load], environment)
+
+
+BENCHMARKS: Final[dict[str, Callable[[], Found]]] = {
+    "ingest": lambda: bench("ingest", "--events", "200000", "--devices", "2000"),
+    "mqtt_ingest": mqtt_ingest,
+    "latency": latency,
+    "gates": lambda: gates.measure(arrivals=100, rate=0),
+    "custody": lambda: bench("custody", "--events", "40000", "--shipments", "1000", "--rounds", "1"),
+    "growth": lambda: bench(
+        "growth", "--devices", "300", "--zones", "500", "--rows", "200000", "--events", "30000",
+        "--rounds", "1", "--svg", str(RESULTS / "growth.svg"),
+    ),
+    "reading": lambda: bench("reading", "--rows", "300000", "--shipments", "200000", "--requests", "40"),
+}  # fmt: skip
+
+
+def _one(name: str, run: Callable[[], Found]) -> Found:
+    print(f"{name} …", file=sys.stderr, flush=True)
+    began = time.monotonic()
+    found = run()
+    (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    return found
+
+
+def _last_line(command: list[str], environment: dict[str, str]) -> Found:
+    done = subprocess.run(
+        command, env=environment, check=False, stdout=subprocess.PIPE, text=True, timeout=DEADLINE_S
+    )
+    lines = done.stdout.splitlines()
+    if not lines:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode} and measured nothing")
+    found: Found = json.loads(lines[-1])
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
