@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta, timezone
-from typing import Annotated, Any, Final, Literal, Self
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -12,25 +12,14 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def _in_our_time(moment: datetime) -> datetime:
+def in_our_time(moment: datetime) -> datetime:
     if not EARLIEST <= moment < LATEST:
         raise ValueError("must lie between 1970 and 2200")
     return moment
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_our_time)]
+Moment = Annotated[AwareDatetime, AfterValidator(in_our_time)]
 """RFC 3339 with an offset, in a time in which any offset can be written."""
-
-CUSTOMS_TIME: Final = timezone(timedelta(hours=8))
-"""Customs' messages state local times without an offset: they are this one's."""
-
-
-def _customs_time(moment: datetime) -> datetime:
-    return _in_our_time(moment if moment.tzinfo is not None else moment.replace(tzinfo=CUSTOMS_TIME))
-
-
-CustomsMoment = Annotated[datetime, AfterValidator(_customs_time)]
-"""A moment as customs' messages have it; without an offset it is local time, UTC+8."""
 
 CODE_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 NUMBER_PATTERN = r"^(\.{0,2}[^/\s\p{C}.][^/\s\p{C}]*|\.{3}[^/\s\p{C}]*)$"
@@ -200,52 +189,6 @@ class NewDocument(Said):
     body: dict[str, Any] = Field(default_factory=dict, examples=[{"state": "released"}])
     shipments: list[str] = Field(default_factory=list, max_length=1000, description="Which it concerns, too")
     things: list[Thing] = Field(default_factory=list, max_length=10_000, description="What it is about")
-
-
-class NewPass(Body):
-    """A gate pass (核放单) as it was applied for."""
-
-    time: Moment | None = Field(
-        None, description="When it was applied for", examples=["2026-03-10T08:10:00+08:00"]
-    )
-    dcl_time: CustomsMoment | None = Field(
-        None, alias="dclTime", description="The same as customs' message has it: local, UTC+8"
-    )
-    source: Literal["declared", "reported", "decided"] = "declared"
-    number: str = Field(
-        min_length=1, max_length=64, pattern=NUMBER_PATTERN, examples=["Z2314I260310000000000001"]
-    )
-    body: dict[str, Any] = Field(
-        examples=[
-            {
-                "type": 2,
-                "direction": "in",
-                "zone": "SIPCBZ-E",
-                "vehicle": "沪AD5127",
-                "containers": ["BNDU1000010"],
-            }
-        ]
-    )
-    shipments: list[str] = Field(default_factory=list, max_length=1000)
-
-    @model_validator(mode="after")
-    def _has_one_time(self) -> Self:
-        if (self.time is None) == (self.dcl_time is None):
-            raise ValueError("say when: either “time” or “dclTime”")
-        return self
-
-    @property
-    def said(self) -> Said:
-        """When, and by whom."""
-        moment = self.time or self.dcl_time
-        assert moment is not None  # one of them is there
-        return Said(time=moment, source=self.source)
-
-
-class NewPassState(Said):
-    """A pass took another state."""
-
-    state: str = Field(examples=["approved"])
 
 
 class NewParkRules(Body):

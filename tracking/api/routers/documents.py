@@ -13,7 +13,8 @@ from devices.identifiers import Thing, own_thing, parse_thing
 from devices.topics import device_name
 from tracking.api.access import Authorised, Caller
 from tracking.api.context import Context, Ctx
-from tracking.api.models import NewDocument, NewPass, NewPassState, Said
+from tracking.api.models import NewDocument, Said
+from tracking.api.pass_models import NewPass, NewPassState
 from tracking.api.problems import Problem, not_found
 from tracking.api.routers.shipments import find
 from tracking.domain.custody import documents as bodies
