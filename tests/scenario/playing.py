@@ -5,6 +5,8 @@ look what stands is compared with what should.
 from __future__ import annotations
 
 import random
+import sys
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,13 +18,18 @@ from devices.observation import micros
 from gateway.clock import SimulatedClock, set_forward
 from simulators.places import load as load_places
 from simulators.scripts.actors import Document, Shipment
+from simulators.scripts.asking import Alarm
 from simulators.scripts.format import Look
-from simulators.scripts.timeline import Said, Timeline
+from simulators.scripts.timeline import LOCAL, Said, Timeline
 from tests.fault.api import Api
 from tests.fault.stack import Stack
 from tests.fault.waiting import until
+from tests.scenario.alarms import Listener
+from tests.scenario.answers import Names, unanswered
 from tests.scenario.chains import chain_of
 from tests.scenario.comparing import Compared, compare
+from tests.scenario.keeping import miscounted, unopened
+from tests.scenario.online import End, end_of
 from tests.scenario.voices import RUN, Voices
 from tracking.store import positions, work
 from tracking.store.database import connect
@@ -30,7 +37,6 @@ from tracking.store.database import connect
 STEP = timedelta(minutes=10)
 AT_ONCE = frozenset({"gate", "seal", "handover"})
 NEAR_US = 500_000
-LONG_BEFORE = "2020-01-01T00:00:00Z"
 SETTLED_S = 120.0
 
 
@@ -60,6 +66,8 @@ class Stage:
         self.published = 0
         self._last: dict[str, int] = {}
         self._voices = Voices(stack.mqtt_port, self.secrets)
+        self._as_it_came = True
+        self._alarmed: set[tuple[str, datetime]] = set()
         self._build()
 
     def close(self) -> None:
@@ -82,6 +90,7 @@ class Stage:
                 that look is taken.
         """
         acts: list[Act] = []
+        self._as_it_came = midway is None and shuffled is None
         told = self._numbered(timelines)
         for timeline, said in zip(timelines, told, strict=True):
             events = said if shuffled is None else _at_the_end(timeline, said, shuffled)
@@ -93,6 +102,14 @@ class Stage:
                 midway()
             self._set_clock(act.at)
             act.do()
+        with connect(self.stack.dsn) as conn:
+            self.compared.append(Compared([], list(miscounted(conn, self._voices.said))))
+
+    def ends(self, timeline: Timeline) -> dict[str, End]:
+        """How a story's shipments stand at its end, by their numbers."""
+        until = timeline.moment(timeline.looks[-1].at)
+        numbers = [self._number(timeline, shipment.number) for shipment in timeline.shipments]
+        return {number: end_of(self.api, number, until) for number in numbers}
 
     def _numbered(self, timelines: Sequence[Timeline]) -> list[list[Said]]:
         """What each story's devices say, each device counting on through all of them in order of time."""
@@ -135,7 +152,7 @@ class Stage:
         )
         for at, events in _steps(said, breaks):
             place += 1
-            yield Act(at, 2, place, partial(self._publish, events))
+            yield Act(at, 2, place, partial(self._publish, timeline, events))
         for look in looks:
             place += 1
             yield Act(timeline.moment(look.at), 3, place, partial(self._look, timeline, look))
@@ -179,7 +196,10 @@ class Stage:
 
     def _post(self, timeline: Timeline, document: Document, events: Sequence[Said]) -> None:
         number = self._number(timeline, document.number)
-        said: dict[str, Any] = {"time": timeline.moment(document.at).isoformat()}
+        moment = timeline.moment(document.at)
+        said: dict[str, Any] = {"time": moment.isoformat(), "source": document.source}
+        if document.is_local:
+            said = {"dclTime": f"{moment.astimezone(LOCAL):%Y-%m-%d %H:%M:%S}"}
         about = [self._number(timeline, one) for one in document.shipments]
         if document.kind == "pass":
             body = dict(document.body)
@@ -194,22 +214,65 @@ class Stage:
             "body": dict(document.body),
         }
         said |= {"things": list(document.things)}
+        if document.kind == "plate_confirmed" and self._confirm_at_gate(timeline, document, events):
+            return
         if document.device:
             name = self._device(timeline, document.device)
             path = f"/v1/devices/{name}/documents"
             if document.observed_at is not None:
-                at = timeline.moment(document.observed_at)
-                said_then = [one for one in events if (one.device, one.time) == (name, at)]
-                seq = next(one.number for one in said_then if one.fact["type"] != "status")
-                said["body"] |= {"run": RUN, "seq": seq}
+                said["body"] |= {"run": RUN, "seq": self._observed(timeline, document, events).number}
         elif about:
             path, about = f"/v1/shipments/{quote(about[0])}/documents", about[1:]
         else:
             path = f"/v1/things/{quote(document.things[0], safe='')}/documents"
         self.api.ask("POST", path, said | {"shipments": about})
 
-    def _publish(self, events: Sequence[Said]) -> None:
+    def _observed(self, timeline: Timeline, document: Document, events: Sequence[Said]) -> Said:
+        """The event that a document is about."""
+        assert document.observed_at is not None
+        name, at = self._device(timeline, document.device), timeline.moment(document.observed_at)
+        said_then = (one for one in events if (one.device, one.time) == (name, at))
+        return next(one for one in said_then if one.fact["type"] != "status")
+
+    def _confirm_at_gate(self, timeline: Timeline, document: Document, events: Sequence[Said]) -> bool:
+        """As an officer does it, at the gate's decision; False: nothing has been decided there yet."""
+        event = self._observed(timeline, document, events)
+        if event.sent > timeline.moment(document.at):
+            return False
+        path = f"/v1/gates/{event.fact['gate']}/decisions"
+
+        def decided() -> Any:
+            rows = self.api.ask("GET", path)["decisions"]
+            return next((row for row in rows if (row["run"], row["seq"]) == (RUN, event.number)), None)
+
+        decision = until(decided, SETTLED_S, f"a decision at {event.fact['gate']}")
+        said = {**document.body, "by": "officer 17"}
+        self.api.ask("POST", f"{path}/{decision['decision_id']}/confirm-plate", said)
+        return True
+
+    def _publish(self, timeline: Timeline, events: Sequence[Said]) -> None:
+        awaited = list(self._awaited(timeline, events))
+        begins = time.monotonic()
         self.published += self._voices.say(events)
+        for alarm, listener in awaited:
+            name = f"{timeline.variant} {alarm.shipment} {alarm.rule}"
+            took = listener.wait(alarm.rule, begins, alarm.within_s)
+            if took is None:
+                self.compared.append(Compared([f"{name} heard within {alarm.within_s:g} s"], []))
+            else:
+                print(f"{name} heard after {took:.2f} s", file=sys.stderr)
+
+    def _awaited(self, timeline: Timeline, events: Sequence[Said]) -> Iterator[tuple[Alarm, Listener]]:
+        """Alarms that events must raise, and who listens for them."""
+        if not self._as_it_came:
+            return
+        told = {(event.device, event.time) for event in events if event.fact["type"] in AT_ONCE}
+        for alarm in timeline.alarms:
+            said = (self._device(timeline, alarm.device), timeline.moment(alarm.at))
+            if said in told and said not in self._alarmed:
+                self._alarmed.add(said)
+                number = self._number(timeline, alarm.shipment)
+                yield alarm, Listener(self.stack.api, self.stack.key, number)
 
     def _named(self, timeline: Timeline, event: Said) -> Said:
         """Passes and devices that aren't gates belong to a variant, as its shipments do."""
@@ -233,6 +296,14 @@ class Stage:
         compared = compare(timeline, expected, standing)
         compared.missing.extend(self._undecided(timeline, look))
         compared.missing.extend(self._unchained(timeline, look))
+        names = Names(partial(self._number, timeline), partial(self._device, timeline))
+        compared.missing.extend(
+            unanswered(self.api, timeline, look, names, standing, as_it_came=self._as_it_came)
+        )
+        if look is timeline.looks[-1]:
+            for shipment, findings in standing.items():
+                number = self._number(timeline, shipment)
+                compared.missing.extend(unopened(self.api, number, findings, self._voices.said))
         self.compared.append(compared)
 
     def _unchained(self, timeline: Timeline, look: Look) -> Iterator[str]:

@@ -26,11 +26,15 @@ class Voices:
     Args:
         port: of the broker's MQTT listener on this machine.
         secrets: by device name.
+
+    Attributes:
+        said: by device and number, what was published and the message that it went out in.
     """
 
     def __init__(self, port: int, secrets: Mapping[str, str]) -> None:
         self._port = port
         self._secrets = secrets
+        self.said: dict[tuple[str, int], tuple[dict[str, Any], bytes]] = {}
         self._clients: dict[str, paho.Client] = {}
 
     def __enter__(self) -> Self:
@@ -58,6 +62,7 @@ class Voices:
         for device, told in messages.items():
             for at in range(0, len(told), MOST):
                 payload = json.dumps(told[at : at + MOST], ensure_ascii=False).encode()
+                self.said |= {(device, one["seq"]): (one, payload) for one in told[at : at + MOST]}
                 waiting.append(self._client(device).publish(events_topic(device), payload, qos=1))
         for message in waiting:
             message.wait_for_publish(PATIENCE_S)
