@@ -8,13 +8,14 @@ user lives in the system account, because it also ends the connections of device
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import nkeys
 
 from devices.rights import SERVICES, nats_permissions
-from gateway.subjects import STREAM
+from gateway.subjects import DOWN, EDGE, EDGE_DOWN, STREAM
 
 ACCOUNT: Final = "BW"
 """The account in which devices and our services meet, and the streams live."""
@@ -26,6 +27,8 @@ GATEWAY_USER: Final = "gateway"
 JUDGE_USER: Final = "judge"
 DOCTOR_USER: Final = "doctor"
 
+_PUT: Final = ("INFO", "CREATE", "UPDATE")
+
 MQTT_DELIVERY: Final = "$MQTT.sub.>"
 """What NATS delivers to MQTT subscriptions of QoS 1 through. The server lets no MQTT client name it
 itself."""
@@ -35,11 +38,14 @@ _AUTH_TIMEOUT_S: Final = 20
 
 _INBOX: Final = "_INBOX.>"
 
+NO_LEAVES: Final[Mapping[str, str]] = MappingProxyType({})
 
-def nats_accounts(secret: Callable[[str], str]) -> str:
+
+def nats_accounts(secret: Callable[[str], str], leaves: Mapping[str, str] = NO_LEAVES) -> str:
     """The part of the server's configuration that says who may connect.
 
     Args:
+        leaves: parks with a leaf node, and the public key under which its server shows itself.
         secret: the secret of a name: ``nats_access_password``, ``nats_gateway_password``,
             ``nats_judge_password``, ``nats_doctor_password``, ``nats_issuer_seed``.
     """
@@ -51,7 +57,9 @@ def nats_accounts(secret: Callable[[str], str]) -> str:
     }
     ours = "\n".join(_user(name, password, allowed) for name, (allowed, password) in users.items())
     access = _user(ACCESS_USER, secret("nats_access_password"), _access_permissions())
-    bypass = json.dumps([ACCESS_USER, *users])
+    for park, key in leaves.items():
+        ours += f"\n      {{ nkey: {json.dumps(key)}, permissions: {json.dumps(_leaf_permissions(park))} }}"
+    bypass = json.dumps([ACCESS_USER, *users, *leaves.values()])
     return f"""accounts {{
   {SYSTEM_ACCOUNT} {{
     users: [
@@ -92,6 +100,11 @@ def _access_permissions() -> dict[str, Any]:
     }
 
 
+def _leaf_permissions(park: str) -> dict[str, Any]:
+    """What a park's server may send to the hub, and hear from it: what is its own."""
+    return {"publish": [">"], "subscribe": [">"]} if park else {}
+
+
 def _gateway_permissions() -> dict[str, Any]:
     """Its rights as a service, and the stream's own API: make and read it, never delete or purge it."""
     rights = nats_permissions(SERVICES["gateway"])
@@ -100,6 +113,8 @@ def _gateway_permissions() -> dict[str, Any]:
         "publish": [
             *rights["pub"].get("allow", ()),
             *(f"$JS.API.STREAM.{verb}.{STREAM}" for verb in ("INFO", "CREATE", "UPDATE", "MSG.GET")),
+            *(f"$JS.*.API.STREAM.{verb}.{name}" for verb in _PUT for name in (EDGE, EDGE_DOWN)),
+            f"$JS.API.STREAM.CREATE.{DOWN}",
             *(f"$JS.API.CONSUMER.{verb}.{STREAM}.>" for verb in ("CREATE", "INFO", "DELETE", "MSG.NEXT")),
             f"$JS.API.CONSUMER.CREATE.{STREAM}",
         ],

@@ -12,7 +12,7 @@ import asyncio
 import signal
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import structlog
@@ -71,7 +71,7 @@ def judge() -> None:
             ),
             "gates": lambda: loop.run(open_connection, [Deciding()], stop, utc_now),
             "refolding": lambda: loop.run(open_connection, [Refolding()], stop, utc_now),
-            "relay": lambda: asyncio.run(relay(open_connection, lambda: broker(settings), stop, utc_now)),
+            "relay": lambda: asyncio.run(relay(open_connection, brokers(settings).__next__, stop, utc_now)),
             "upkeep": lambda: upkeep.run(open_connection, stop, utc_now),
             "log": lambda: checkpoints.run(open_connection, checkpointer, stop, utc_now),
         },
@@ -108,8 +108,11 @@ def run_together(stop: threading.Event, parts: dict[str, Callable[[], None]]) ->
     return failed
 
 
-def broker(settings: Settings) -> Broker:
-    """Where alerts and commands go."""
-    address = addresses.mqtt_broker(settings, "judge")
-    tls = ssl.create_default_context(cafile=address.ca_file) if address.tls else None
-    return Broker(address.host, address.port, address.user, address.password, tls)
+def brokers(settings: Settings) -> Iterator[Broker]:
+    """Where alerts and commands go: the next one each time it is asked, so that a server that is gone is left
+    behind. Asked anew for the embedded one, which may have moved.
+    """
+    while True:
+        for address in addresses.mqtt_brokers(settings, "judge"):
+            tls = ssl.create_default_context(cafile=address.ca_file) if address.tls else None
+            yield Broker(address.host, address.port, address.user, address.password, tls)

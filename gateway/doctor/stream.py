@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import nats
@@ -65,15 +65,19 @@ async def _ignore(_error: Exception) -> None:
     """The failed call says it itself."""
 
 
-def look(address: BrokerAddress, conn: Connection | None) -> Iterator[Finding]:
-    """Everything about the broker and the stream."""
-    try:
-        seen = ask(address)
-    except (OSError, nats.errors.Error) as error:
-        says = str(error) or type(error).__name__
-        yield failure("broker", f"NATS at {address.url} doesn't answer: {says}", "bondwatch logs nats")
+def look(servers: Sequence[BrokerAddress], conn: Connection | None) -> Iterator[Finding]:
+    """Everything about the broker's servers and the stream."""
+    seen = None
+    for address in servers:
+        try:
+            seen = ask(address)
+        except (OSError, nats.errors.Error) as error:
+            says = str(error) or type(error).__name__
+            yield failure("broker", f"NATS at {address.url} doesn't answer: {says}", "bondwatch logs nats")
+        else:
+            yield fine("broker", f"NATS {seen['version']} at {address.url}")
+    if seen is None:
         return
-    yield fine("broker", f"NATS {seen['version']} at {address.url}")
     if seen["max_payload"] < MESSAGE_BYTES:
         advice = "set max_payload: 2MB in nats-server's configuration"
         yield failure("broker", f"messages over {seen['max_payload']} bytes are refused", advice)

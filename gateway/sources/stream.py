@@ -20,11 +20,14 @@ from natsrpy.js import AckPolicy, DeliverPolicy, PullConsumerConfig
 
 from devices.observation import micros, moment
 from gateway.problem import Problem
-from gateway.subjects import CAPTURED, STORED, STREAM
+from gateway.subjects import CAPTURED, DOWN, DOWN_PREFIX, STORED, STREAM
 from tracking.store.positions import Held
 
 _NOT_FOUND: Final = 404
 _NO_ROOM: Final = 10047
+
+DOWN_BYTES: Final = 256 << 20
+"""Commands and alerts, kept for parks whose uplink is cut: far more than a week of them."""
 
 log = structlog.get_logger()
 
@@ -102,6 +105,24 @@ async def ensure_stream(request: Requester, keep: Keep) -> None:
         )
     if any(found.get(name) != value for name, value in wanted.items()):
         await _apply(request, "UPDATE", found | wanted)
+
+
+async def ensure_down(request: Requester, replicas: int) -> None:
+    """Create the stream of commands and alerts for parks with a leaf node, if it isn't there."""
+    await call(
+        request,
+        f"$JS.API.STREAM.CREATE.{DOWN}",
+        {
+            "name": DOWN,
+            "subjects": [f"{DOWN_PREFIX}.>"],
+            "storage": "file",
+            "retention": "limits",
+            "discard": "old",
+            "max_age": timedelta(days=7) // timedelta(microseconds=1) * 1000,
+            "max_bytes": DOWN_BYTES,
+            "num_replicas": replicas,
+        },
+    )
 
 
 async def stream_state(request: Requester) -> StreamState:

@@ -76,14 +76,14 @@ def test_addresses_come_from_the_settings_before_the_running_instance(tmp_path: 
 
     embedded = Settings.load(home=home.path)
     assert addresses.database_dsn(embedded) == "embedded"
-    gateway = addresses.broker(embedded, "gateway")
+    gateway = addresses.brokers(embedded, "gateway")[0]
     assert (gateway.url, gateway.user) == ("nats://127.0.0.1:2", "gateway")
     assert gateway.password == home.secret("nats_gateway_password")
-    assert addresses.mqtt_broker(embedded, "judge").url == "mqtt://127.0.0.1:1"
+    assert addresses.mqtt_brokers(embedded, "judge")[0].url == "mqtt://127.0.0.1:1"
 
     external = Settings.load(home=home.path, database_dsn=DSN, **BROKER)
     assert addresses.database_dsn(external) == DSN
-    for found in (addresses.broker(external, "gateway"), addresses.mqtt_broker(external, "judge")):
+    for found in (*addresses.brokers(external, "gateway"), *addresses.mqtt_brokers(external, "judge")):
         assert (found.url, found.user) == ("mqtts://broker.example:8883", "bondwatch-gateway")
         assert found.password == "another-long-one"
         assert "another-long-one" not in repr(found)
