@@ -8,7 +8,7 @@ user lives in the system account, because it also ends the connections of device
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -83,6 +83,19 @@ authorization {{
   }}
 }}
 """
+
+
+def nats_routes(password: str, servers: Sequence[str]) -> str:
+    """How the servers of a cluster find and believe each other: the inside of the block ``cluster``.
+
+    Args:
+        password: the one that they share.
+        servers: ``host:port`` of each server's cluster listener.
+    """
+    routes = json.dumps([f"nats://route:{password}@{server}" for server in servers])
+    return (
+        f"authorization {{ user: route, password: {json.dumps(password)}, timeout: 5 }}\nroutes: {routes}\n"
+    )
 
 
 def _user(name: str, password: str, permissions: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ import nkeys
 import typer
 from nats.aio.client import Client
 
-from gateway.access.nats_config import nats_accounts
+from gateway.access.nats_config import nats_accounts, nats_routes
 from gateway.embedded import addresses
 from gateway.embedded.home import Home
 from gateway.problem import Problem
@@ -30,7 +30,7 @@ from gateway.sources.stream import Keep, Refused, Requester
 
 ACCOUNTS_FILE: Final = "accounts.conf"
 ROUTES_FILE: Final = "routes.conf"
-LEAF_KEY_FILE: Final = "leaf.nk"
+LEAF_KEY_FILE: Final = "leaf-key.conf"
 
 CONNECT_S: Final = 5
 
@@ -43,6 +43,10 @@ Park = Annotated[str, typer.Argument(metavar="PARK", help="The park's code; its 
 @app.command()
 def hub(
     folder: Folder,
+    server: Annotated[
+        list[str],
+        typer.Option(metavar="HOST:PORT", help="A server's cluster port; name every one, this one too."),
+    ],
     leaf: Annotated[
         list[str] | None,
         typer.Option(metavar="PARK=KEY", help="A park's leaf node and its key; may be repeated."),
@@ -54,15 +58,14 @@ def hub(
     """
     home = Home(Settings.load().home).prepare()
     leaves = dict(_leaf(one) for one in leaf or [])
-    route = json.dumps(home.secret("nats_route_password"))
     _write(folder / ACCOUNTS_FILE, nats_accounts(home.secret, leaves))
-    _write(folder / ROUTES_FILE, f"authorization {{ user: route, password: {route}, timeout: 5 }}\n")
+    _write(folder / ROUTES_FILE, nats_routes(home.secret("nats_route_password"), server))
     typer.echo(f"written: {folder / ACCOUNTS_FILE}, {folder / ROUTES_FILE}; nats-server --signal reload")
 
 
 @app.command()
 def leaf(park: Park, folder: Folder) -> None:
-    """Write accounts.conf and leaf.nk for a park's leaf node, and say its public key.
+    """Write accounts.conf and leaf-key.conf for a park's leaf node, and say its public key.
 
     Run it at the park, with a data directory of the park's own: no secret leaves either side.
     """
@@ -70,7 +73,7 @@ def leaf(park: Park, folder: Folder) -> None:
     home = Home(Settings.load().home).prepare()
     seed = home.secret("nats_leaf_seed")
     _write(folder / ACCOUNTS_FILE, nats_accounts(home.secret))
-    _write(folder / LEAF_KEY_FILE, seed + "\n")
+    _write(folder / LEAF_KEY_FILE, f"nkey: {json.dumps(seed)}\n")
     public = nkeys.from_seed(seed.encode()).public_key.decode()
     typer.echo(f"{park}={public}")
 

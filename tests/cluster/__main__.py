@@ -179,7 +179,9 @@ class Run:
         waiting = self._at_the_edge() - self._fetched()
         if waiting <= 0:
             raise RuntimeError("nothing waited at the edge: the cut was none")
-        say(f"the uplink is back after {time.monotonic() - cut_at:.0f} s; {waiting} messages wait at the park")
+        say(
+            f"the uplink is back after {time.monotonic() - cut_at:.0f} s; {waiting} messages wait at the park"
+        )
         self.site.mend()
 
     def _kill(self, conn: Connection, victim: str) -> None:

@@ -74,12 +74,10 @@ class Node:
 def hub(folder: Path, ports: Ports, names: Sequence[str] = ("n1", "n2", "n3")) -> list[Node]:
     """The servers of the hub, which know each other."""
     nodes = [Node(name, "hub.conf", folder / name, ports) for name in names]
-    routes = json.dumps([f"nats://{HOST}:{node.cluster_port}" for node in nodes])
     for node in nodes:
         node.variables |= {
             "NATS_CLUSTER": f"{HOST}:{node.cluster_port}",
             "NATS_LEAVES": f"{HOST}:{node.leaves_port}",
-            "NATS_ROUTES": routes,
         }
     return nodes
 

@@ -78,8 +78,8 @@ class Road:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._pump(near, forth))
                 both.create_task(self._pump(far, back))
-        except* (OSError, asyncio.IncompleteReadError):
-            pass
+        except* (OSError, asyncio.CancelledError):
+            pass  # an end of this connection: either side's, or ours
         finally:
             for writer in writers:
                 writer.transport.abort()

@@ -21,7 +21,7 @@ from tests.cluster.road import Road
 
 HOST = "127.0.0.1"
 EDGE_PARK = "EDG"
-TICK_S = 0.05
+TICK_S = 0.1
 START_S = 180.0
 STREAM_GIB = "0.25"
 
@@ -83,8 +83,9 @@ class Site:
     def start(self) -> None:
         """Start everything, join the park, wait until all of it is ready."""
         leaf_key = self.run("nats", "leaf", EDGE_PARK, str(self.leaf.folder), at_park=True).strip()
+        servers = [word for node in self.hub for word in ("--server", f"{HOST}:{node.cluster_port}")]
         for node in self.hub:
-            self.run("nats", "hub", str(node.folder), "--leaf", leaf_key)
+            self.run("nats", "hub", str(node.folder), *servers, "--leaf", leaf_key)
         self._stage([*self.hub, self.leaf, self._postgres])
         self.run("migrate")
         self._stage([self._worker("gateway", 1)])
