@@ -15,7 +15,7 @@ from typing import Any, Final
 import nkeys
 
 from devices.rights import SERVICES, nats_permissions
-from gateway.subjects import DOWN, EDGE, EDGE_DOWN, STREAM
+from gateway.subjects import DOWN, DOWN_PREFIX, EDGE, EDGE_DOWN, STREAM
 
 ACCOUNT: Final = "BW"
 """The account in which devices and our services meet, and the streams live."""
@@ -138,7 +138,7 @@ def _judge_permissions() -> dict[str, Any]:
     rights = nats_permissions(SERVICES["judge"])
     return {
         "subscribe": [*rights["sub"].get("allow", ()), MQTT_DELIVERY, _INBOX],
-        "publish": rights["pub"]["allow"],
+        "publish": [*rights["pub"]["allow"], f"{DOWN_PREFIX}.>", f"$JS.API.STREAM.CREATE.{DOWN}"],
     }
 
 

@@ -26,6 +26,7 @@ from gateway.embedded.home import Home
 from gateway.problem import Problem
 from gateway.settings import Settings
 from gateway.signing import signer
+from gateway.sources.downlink import Downlink
 from tracking.judge import checkpoints, loop, upkeep
 from tracking.judge.checkpoints import Checkpointer
 from tracking.judge.containing import Containing
@@ -59,6 +60,7 @@ def judge() -> None:
 
     home = Home(settings.home).prepare()
     checkpointer = Checkpointer(signer(home), home.checkpoints)
+    keep = downlink(settings).keep if settings.broker_url and settings.source == "jetstream" else None
     failed = run_together(
         stop,
         {
@@ -71,7 +73,9 @@ def judge() -> None:
             ),
             "gates": lambda: loop.run(open_connection, [Deciding()], stop, utc_now),
             "refolding": lambda: loop.run(open_connection, [Refolding()], stop, utc_now),
-            "relay": lambda: asyncio.run(relay(open_connection, brokers(settings).__next__, stop, utc_now)),
+            "relay": lambda: asyncio.run(
+                relay(open_connection, brokers(settings).__next__, stop, utc_now, keep)
+            ),
             "upkeep": lambda: upkeep.run(open_connection, stop, utc_now),
             "log": lambda: checkpoints.run(open_connection, checkpointer, stop, utc_now),
         },
@@ -116,3 +120,14 @@ def brokers(settings: Settings) -> Iterator[Broker]:
         for address in addresses.mqtt_brokers(settings, "judge"):
             tls = ssl.create_default_context(cafile=address.ca_file) if address.tls else None
             yield Broker(address.host, address.port, address.user, address.password, tls)
+
+
+def downlink(settings: Settings) -> Downlink:
+    """Where alerts and commands wait for parks with a leaf node."""
+    servers = addresses.brokers(settings, "judge")
+    return Downlink(
+        [one.url for one in servers],
+        user=servers[0].user,
+        password=servers[0].password,
+        replicas=settings.stream_replicas,
+    )

@@ -243,6 +243,11 @@ class Run:
         wrong = {name: n for name in published if (n := found.get(stage.shipment_of(name), 0)) != wanted}
         if wrong:
             raise RuntimeError(f"expected {wanted} route deviations a truck, found {wrong}")
+        raised = verdict.raised(conn)
+        self.site.until(
+            lambda: raised <= set().union(*(siren.heard for siren in sirens)), 60, "every alert at the sirens"
+        )
+        say(f"{len(raised)} alerts heard, {wanted} findings a truck")
         self.report.recorded, self.report.lost, self.report.doubled = counts[:3]
         return self.report
 

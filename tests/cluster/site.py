@@ -24,6 +24,7 @@ EDGE_PARK = "EDG"
 TICK_S = 0.1
 START_S = 180.0
 STREAM_GIB = "0.25"
+OTHERS = (("gateway", 2), ("judge", 1), ("judge", 2), ("api", 1))
 
 
 class Site:
@@ -89,10 +90,8 @@ class Site:
         self._stage([*self.hub, self.leaf, self._postgres])
         self.run("migrate")
         self._stage([self._worker("gateway", 1)])
-        self._stage(
-            [self._worker("gateway", 2), self._worker("judge", 1), self._worker("judge", 2)]
-            + [self._worker("api", 1), self._access()]
-        )
+        others = [self._worker(kind, number) for kind, number in OTHERS]
+        self._stage([*others, self._access()])
         self.run("nats", "join", EDGE_PARK)
 
     def run(self, *arguments: str, at_park: bool = False) -> str:

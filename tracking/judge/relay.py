@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from threading import Event
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import uuid4
 
 import aiomqtt
@@ -53,11 +53,16 @@ class Broker(Struct, frozen=True):
     tls: ssl.SSLContext | None = None
 
 
+Keep: TypeAlias = Callable[[Waiting], Awaitable[None]]
+"""Keeps a message where parks that are cut off fetch it later; returns when it is kept for sure."""
+
+
 async def relay(
     connect: Callable[[], Connection],
     broker: Callable[[], Broker],
     stop: Event,
     now: Callable[[], datetime],
+    keep: Keep | None = None,
 ) -> None:
     """Publish what waits until told to stop; survive restarts of broker and database.
 
@@ -66,6 +71,8 @@ async def relay(
         broker: asked before each connection, because a restarted broker may have moved.
         stop: set it from anywhere; the messages under way are finished.
         now: for ``sent_at``.
+        keep: for sites whose parks have brokers of their own; a message is sent when it is kept, too. Raises
+            OSError when it can't.
     """
     failures = 0
     while not stop.is_set():
@@ -74,7 +81,7 @@ async def relay(
                 conn.execute(f"listen {OUTBOX_CHANNEL}".encode())
                 async with _client(broker()) as client:
                     while not stop.is_set():
-                        sent = await send_waiting(conn, client, now)
+                        sent = await send_waiting(conn, client, now, keep)
                         failures = 0
                         if not sent:
                             await asyncio.to_thread(wait_for_news, conn, POLL_S)
@@ -86,20 +93,23 @@ async def relay(
             failures += 1
 
 
-async def send_waiting(conn: Connection, client: aiomqtt.Client, now: Callable[[], datetime]) -> int:
+async def send_waiting(
+    conn: Connection, client: aiomqtt.Client, now: Callable[[], datetime], keep: Keep | None = None
+) -> int:
     """Publish the oldest messages that wait; returns how many the broker has acknowledged.
 
     The database is asked in this thread: nothing else runs in its loop, and the statements are short.
 
     Raises:
         aiomqtt.MqttError: the connection was lost; what had been acknowledged is marked all the same.
+        OSError: ``keep`` couldn't; the same.
     """
     with conn.transaction():
         waiting = outbox.take(conn, limit=BATCH)
         if not waiting:
             return 0
         results = await asyncio.gather(
-            *(_publish(client, message) for message in waiting), return_exceptions=True
+            *(_send(client, message, keep) for message in waiting), return_exceptions=True
         )
         failed = [result for result in results if isinstance(result, BaseException)]
         sent = [
@@ -114,7 +124,9 @@ async def send_waiting(conn: Connection, client: aiomqtt.Client, now: Callable[[
     return len(sent)
 
 
-async def _publish(client: aiomqtt.Client, message: Waiting) -> None:
+async def _send(client: aiomqtt.Client, message: Waiting, keep: Keep | None) -> None:
+    if keep is not None:
+        await keep(message)
     await client.publish(message.topic, message.payload, qos=message.qos, timeout=ACKNOWLEDGED_WITHIN_S)
 
 
