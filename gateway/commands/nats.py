@@ -49,7 +49,11 @@ def hub(
     ],
     leaf: Annotated[
         list[str] | None,
-        typer.Option(metavar="PARK=KEY", help="A park's leaf node and its key; may be repeated."),
+        typer.Option(
+            metavar="PARK=KEY",
+            envvar="NATS_LEAF_KEYS",
+            help="A park's leaf node and its key; may be repeated.",
+        ),
     ] = None,
 ) -> None:
     """Write accounts.conf and routes.conf for the servers of the hub, which all take the same two.

@@ -13,7 +13,9 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import closing
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.request import urlopen
@@ -24,12 +26,15 @@ from tests.cluster.site import EDGE_PARK, Site
 from tests.fault import stage, story, verdict
 from tests.fault.api import Api
 from tests.fault.siren import Siren
-from tracking.store.database import Connection, connect
+from tracking.store.database import connect
 
 HUB_PARK = "HUB"
 PARKS = (HUB_PARK, EDGE_PARK)
 TRUCKS = 8
 """Of each park."""
+
+SHARE = 5
+"""Of the partitions, for each of three gateways at least."""
 
 TAKEOVER_S = 30.0
 BACK_S = 90.0
@@ -87,6 +92,7 @@ class Run:
         self.random = random.Random(options.seed)
         self.events = options.events // (TRUCKS * len(PARKS))
         self.report = Report()
+        self.watch = ownership.Watch(site.dsn)
 
     def run(self) -> Report:
         begin = time.monotonic()
@@ -114,15 +120,14 @@ class Run:
                         )
                         for name, password in passwords.items()
                     ]
-                with connect(self.site.dsn) as conn:
-                    return self._drive(conn, devices, sirens, begin_ms)
+                return self._drive(devices, sirens, begin_ms)
             finally:
                 for device in devices:
                     device.close()
                 for siren in sirens:
                     siren.close()
 
-    def _drive(self, conn: Connection, devices: list[Device], sirens: list[Siren], begin_ms: int) -> Report:
+    def _drive(self, devices: list[Device], sirens: list[Siren], begin_ms: int) -> Report:
         published: dict[str, list[int]] = {device.name: [] for device in devices}
         over = threading.Event()
         seconds = self.options.kills * 5 + self.options.cut + 15
@@ -143,7 +148,7 @@ class Run:
         talking = threading.Thread(target=talk, name="devices")
         talking.start()
         try:
-            self._trouble(conn)
+            self._trouble()
             self.site.until(lambda: not talking.is_alive(), 900, "the devices to have reported everything")
         finally:
             over.set()
@@ -153,21 +158,21 @@ class Run:
         self.site.until(
             lambda: not any(device.waiting for device in devices), 240, "a receipt for every event"
         )
-        return self._verdict(conn, devices, published, sirens)
+        return self._verdict(devices, published, sirens)
 
-    def _trouble(self, conn: Connection) -> None:
+    def _trouble(self) -> None:
         """Everything that may go wrong, one after the other, under load."""
         self._wait(3)
-        self._grow(conn)
+        self._grow()
         self.site.cut()
         cut_at, mended = time.monotonic(), False
         say("the park's uplink is cut")
         for number, victim in enumerate(self._victims()):
             self._wait(self.random.uniform(0.5, 2.5))
-            self._kill(conn, victim)
+            self._kill(victim)
             self.report.kills += 1
             if number == self.options.kills // 2:
-                self._shrink(conn)
+                self._shrink()
             if not mended and time.monotonic() - cut_at > self.options.cut:
                 self._mend(cut_at)
                 mended = True
@@ -184,42 +189,46 @@ class Run:
         )
         self.site.mend()
 
-    def _kill(self, conn: Connection, victim: str) -> None:
+    def _kill(self, victim: str) -> None:
         pid = self.site.pid(victim)
         begin = time.monotonic()
         self.site.kill(victim)
         moved = ""
         if victim.startswith("gateway"):
-            moved = f"; partitions moved in {self._moved(conn, begin, without=pid):.1f} s"
+            moved = f"; partitions moved in {self._moved(begin, without=pid):.1f} s"
         back = self.site.until(
             lambda: self.site.pid(victim) != pid and self.site.ready(victim), BACK_S, f"{victim} to be back"
         )
         say(f"killed {victim}: back after {back:.1f} s{moved}")
 
-    def _grow(self, conn: Connection) -> None:
+    def _grow(self) -> None:
         begin = time.monotonic()
         name = self.site.grow("gateway")
         self.site.until(lambda: self.site.ready(name), BACK_S, f"{name} to be ready")
         begin_share = time.monotonic()
         pid = self.site.pid(name)
-        self.site.until(lambda: ownership.shares(conn)[pid or 0] >= 5, TAKEOVER_S, f"{name} to get its share")
+        self.site.until(
+            lambda: self.watch.ask(ownership.shares, Counter())[pid or 0] >= SHARE,
+            TAKEOVER_S,
+            f"{name} to get its share",
+        )
         took = time.monotonic() - begin_share
         self.report.takeover_max_s = max(self.report.takeover_max_s, round(took, 1))
         say(f"{name} came, ready after {begin_share - begin:.1f} s, has its partitions {took:.1f} s later")
 
-    def _shrink(self, conn: Connection) -> None:
+    def _shrink(self) -> None:
         name = next(name for name in self.site.names if name.startswith("gateway"))
         pid = self.site.pid(name)
         begin = time.monotonic()
         self.site.shrink(name)
-        say(f"{name} left; partitions moved in {self._moved(conn, begin, without=pid):.1f} s")
+        say(f"{name} left; partitions moved in {self._moved(begin, without=pid):.1f} s")
 
-    def _moved(self, conn: Connection, begin: float, *, without: int | None) -> float:
+    def _moved(self, begin: float, *, without: int | None) -> float:
         """Seconds until living workers own every partition."""
 
         def settled() -> bool:
             alive = [self.site.pid(name) or 0 for name in self.site.names if name.startswith("gateway")]
-            return ownership.settled(conn, alive, without=without)
+            return self.watch.ask(lambda conn: ownership.settled(conn, alive, without=without), False)
 
         self.site.until(settled, TAKEOVER_S, "every partition to be with a living worker")
         took = time.monotonic() - begin
@@ -228,22 +237,28 @@ class Run:
 
     def _verdict(
         self,
-        conn: Connection,
         devices: list[Device],
         published: dict[str, list[int]],
         sirens: list[Siren],
     ) -> Report:
         expected = {device.name: (device.run, published[device.name]) for device in devices}
-        self.site.until(lambda: verdict.quiet(conn), 180, "all work to be judged and every alert to be sent")
-        counts = verdict.count(conn, expected)
+        self.site.until(
+            lambda: self.watch.ask(verdict.quiet, False),
+            180,
+            "all work to be judged and every alert to be sent",
+        )
+        with connect(self.site.dsn) as conn:
+            counts, found, raised = (
+                verdict.count(conn, expected),
+                verdict.findings(conn),
+                verdict.raised(conn),
+            )
         if counts.strangers:
             raise RuntimeError(f"{counts.strangers} recorded events that nobody published")
-        found = verdict.findings(conn)
         wanted = story.excursions(self.events)
         wrong = {name: n for name in published if (n := found.get(stage.shipment_of(name), 0)) != wanted}
         if wrong:
             raise RuntimeError(f"expected {wanted} route deviations a truck, found {wrong}")
-        raised = verdict.raised(conn)
         self.site.until(
             lambda: raised <= set().union(*(siren.heard for siren in sirens)), 60, "every alert at the sirens"
         )
@@ -251,13 +266,13 @@ class Run:
         self.report.recorded, self.report.lost, self.report.doubled = counts[:3]
         return self.report
 
-    def _victims(self) -> list[str]:
-        """Who dies, in order: random rounds in which everyone has a turn."""
-        drawn: list[str] = []
-        while len(drawn) < self.options.kills:
-            names = [name for name in self.site.names if not name.startswith("postgres")]
-            drawn += self.random.sample(names, len(names))
-        return drawn[: self.options.kills]
+    def _victims(self) -> Iterator[str]:
+        """Who dies, in order: random rounds in which everyone who runs then has a turn."""
+        left: list[str] = []
+        for _ in range(self.options.kills):
+            left = [name for name in left if name in self.site.names]
+            left = left or self.random.sample(self.site.names, len(self.site.names))
+            yield left.pop()
 
     def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -280,7 +295,8 @@ class Run:
         """The last message of the park's stream that the hub has."""
         for node in self.site.hub:
             url = f"http://127.0.0.1:{node.monitor_port}/jsz?streams=1&accounts=1&config=1"
-            with urlopen(url) as answer:
+            details = []
+            with suppress(OSError), urlopen(url) as answer:
                 details = json.load(answer)["account_details"]
             for account in details:
                 for one in account["stream_detail"]:

@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import TypeVar
 
-from tracking.store.database import Connection
+import psycopg
+
+from tracking.store.database import Connection, connect
+
+Answer = TypeVar("Answer")
 
 PARTITIONS = 16
 
 OWNERS = """
 select partition, owner from source_positions where source = 'jetstream' and leased_until > clock_timestamp()
 """
+
+
+class Watch:
+    """A connection that outlives the database's deaths."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._conn: Connection | None = None
+
+    def ask(self, question: Callable[[Connection], Answer], otherwise: Answer) -> Answer:
+        """The answer; ``otherwise`` while the database is away."""
+        try:
+            self._conn = self._conn or connect(self._dsn, application="bondwatch-cluster-test")
+            return question(self._conn)
+        except psycopg.OperationalError:
+            self.close()
+            return otherwise
+
+    def close(self) -> None:
+        if self._conn is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._conn.close()
+        self._conn = None
 
 
 def shares(conn: Connection) -> Counter[int]:
