@@ -15,7 +15,7 @@ from typing import Any, Final
 import nkeys
 
 from devices.rights import SERVICES, nats_permissions
-from gateway.subjects import DOWN, DOWN_PREFIX, EDGE, EDGE_DOWN, STREAM
+from gateway.subjects import DOWN, DOWN_PREFIX, EDGE, EDGE_DOWN, HUB_DOMAIN, STREAM
 
 ACCOUNT: Final = "BW"
 """The account in which devices and our services meet, and the streams live."""
@@ -114,8 +114,28 @@ def _access_permissions() -> dict[str, Any]:
 
 
 def _leaf_permissions(park: str) -> dict[str, Any]:
-    """What a park's server may send to the hub, and hear from it: what is its own."""
-    return {"publish": [">"], "subscribe": [">"]} if park else {}
+    """What a park's server may send to the hub, and hear from it: its own devices' talk, its own streams.
+
+    ``$JS.S`` and ``$JS.M`` carry what streams source and mirror, ``$JS.FC`` their flow control, ``$JSC.R`` and
+    inboxes the answers to requests.
+    """
+    return {
+        "publish": [
+            f"bw.v1.{park}.*.presence",
+            f"$JS.{HUB_DOMAIN}.API.CONSUMER.CREATE.{DOWN}.>",
+            f"$JS.FC.{DOWN}.>",
+            "$JS.S.>",
+            "$JSC.R.>",
+            _INBOX,
+        ],
+        "subscribe": [
+            f"bw.v1.{park}.*.receipts",
+            f"$JS.{park}.API.>",
+            f"$JS.FC.{EDGE}.>",
+            "$JS.M.>",
+            "$JSC.R.>",
+        ],
+    }
 
 
 def _gateway_permissions() -> dict[str, Any]:
@@ -127,7 +147,7 @@ def _gateway_permissions() -> dict[str, Any]:
             *rights["pub"].get("allow", ()),
             *(f"$JS.API.STREAM.{verb}.{STREAM}" for verb in ("INFO", "CREATE", "UPDATE", "MSG.GET")),
             *(f"$JS.*.API.STREAM.{verb}.{name}" for verb in _PUT for name in (EDGE, EDGE_DOWN)),
-            f"$JS.API.STREAM.CREATE.{DOWN}",
+            *(f"$JS.API.STREAM.{verb}.{DOWN}" for verb in _PUT),
             *(f"$JS.API.CONSUMER.{verb}.{STREAM}.>" for verb in ("CREATE", "INFO", "DELETE", "MSG.NEXT")),
             f"$JS.API.CONSUMER.CREATE.{STREAM}",
         ],
@@ -138,7 +158,11 @@ def _judge_permissions() -> dict[str, Any]:
     rights = nats_permissions(SERVICES["judge"])
     return {
         "subscribe": [*rights["sub"].get("allow", ()), MQTT_DELIVERY, _INBOX],
-        "publish": [*rights["pub"]["allow"], f"{DOWN_PREFIX}.>", f"$JS.API.STREAM.CREATE.{DOWN}"],
+        "publish": [
+            *rights["pub"]["allow"],
+            f"{DOWN_PREFIX}.>",
+            *(f"$JS.API.STREAM.{verb}.{DOWN}" for verb in _PUT),
+        ],
     }
 
 

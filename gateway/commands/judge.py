@@ -9,6 +9,7 @@ processes may run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import ssl
 import threading
@@ -60,7 +61,14 @@ def judge() -> None:
 
     home = Home(settings.home).prepare()
     checkpointer = Checkpointer(signer(home), home.checkpoints)
-    keep = downlink(settings).keep if settings.broker_url and settings.source == "jetstream" else None
+
+    async def relay_all() -> None:
+        if settings.broker_url is None or settings.source == "mqtt":
+            await relay(open_connection, brokers(settings).__next__, stop, utc_now)
+            return
+        async with contextlib.aclosing(downlink(settings)) as parks:
+            await relay(open_connection, brokers(settings).__next__, stop, utc_now, parks.keep)
+
     failed = run_together(
         stop,
         {
@@ -73,9 +81,7 @@ def judge() -> None:
             ),
             "gates": lambda: loop.run(open_connection, [Deciding()], stop, utc_now),
             "refolding": lambda: loop.run(open_connection, [Refolding()], stop, utc_now),
-            "relay": lambda: asyncio.run(
-                relay(open_connection, brokers(settings).__next__, stop, utc_now, keep)
-            ),
+            "relay": lambda: asyncio.run(relay_all()),
             "upkeep": lambda: upkeep.run(open_connection, stop, utc_now),
             "log": lambda: checkpoints.run(open_connection, checkpointer, stop, utc_now),
         },

@@ -59,6 +59,11 @@ class Downlink:
         except (nats.errors.Error, nats.js.errors.Error, Refused, TimeoutError) as error:
             raise ConnectionError(f"not kept for parks: {error or type(error).__name__}") from error
 
+    async def aclose(self) -> None:
+        """Disconnect."""
+        if self._client is not None:
+            await self._client.close()
+
     async def _connected(self) -> Client:
         async with self._connecting:
             if self._client is None:

@@ -17,12 +17,10 @@ Source: NATS JetStream API (``$JS.{domain}.API``), ADR-28 (republish), ADR-36 (s
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
-from gateway.sources.stream import DOWN_BYTES, Keep, Refused, Requester, call, ensure_down
+from gateway.sources.stream import DOWN_BYTES, Keep, Refused, Requester, call, ensure_down, put_stream
 from gateway.subjects import CAPTURED, DOWN, DOWN_PREFIX, EDGE, EDGE_DOWN, HUB_DOMAIN, STORED, STREAM
-
-_NOT_FOUND: Final = 404
 
 
 async def join(request: Requester, park: str, keep: Keep, *, replicas: int) -> None:
@@ -38,8 +36,8 @@ async def join(request: Requester, park: str, keep: Keep, *, replicas: int) -> N
         Refused: the hub or the park's server says no. 503 or no answer: the leaf node isn't connected.
     """
     await ensure_down(request, replicas)
-    await _put(request, park, _edge(keep))
-    await _put(request, park, _edge_down(park))
+    await put_stream(request, f"$JS.{park}.API", _edge(keep))
+    await put_stream(request, f"$JS.{park}.API", _edge_down(park))
     hub = (await call(request, f"$JS.API.STREAM.INFO.{STREAM}"))["config"]
     source = {"name": EDGE, "external": {"api": f"$JS.{park}.API"}}
     known = hub.get("sources") or []
@@ -61,19 +59,6 @@ async def leave(request: Requester, park: str) -> bool:
 def domain_of(source: dict[str, Any]) -> str:
     """The domain from which a source of the hub's stream is fetched."""
     return str((source.get("external") or {}).get("api", "")).removeprefix("$JS.").removesuffix(".API")
-
-
-async def _put(request: Requester, domain: str, wanted: dict[str, Any]) -> None:
-    api = f"$JS.{domain}.API.STREAM"
-    try:
-        found = (await call(request, f"{api}.INFO.{wanted['name']}"))["config"]
-    except Refused as refused:
-        if refused.status != _NOT_FOUND:
-            raise
-        await call(request, f"{api}.CREATE.{wanted['name']}", wanted)
-        return
-    if any(found.get(name) != value for name, value in wanted.items()):
-        await call(request, f"{api}.UPDATE.{wanted['name']}", found | wanted)
 
 
 def _edge(keep: Keep) -> dict[str, Any]:
