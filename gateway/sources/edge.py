@@ -19,7 +19,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from gateway.sources.stream import DOWN_BYTES, Keep, Refused, Requester, call, ensure_down, put_stream
+from gateway.sources.stream import DOWN_BYTES, Keep, Requester, call, ensure_down, put_stream
 from gateway.subjects import CAPTURED, DOWN, DOWN_PREFIX, EDGE, EDGE_DOWN, HUB_DOMAIN, STORED, STREAM
 
 
