@@ -116,8 +116,8 @@ def _access_permissions() -> dict[str, Any]:
 def _leaf_permissions(park: str) -> dict[str, Any]:
     """What a park's server may send to the hub, and hear from it: its own devices' talk, its own streams.
 
-    ``$JS.S`` and ``$JS.M`` carry what streams source and mirror, ``$JS.FC`` their flow control, ``$JSC.R`` and
-    inboxes the answers to requests.
+    ``$JS.S`` and ``$JS.M`` carry what streams source and mirror, ``$JS.FC`` their flow control, ``$JSC.R``
+    and inboxes the answers to requests.
     """
     return {
         "publish": [

@@ -16,6 +16,7 @@ from tracking.api.context import Context
 from tracking.api.live import Hub
 from tracking.api.routers import (
     alerts,
+    brokers,
     certificates,
     corrections,
     coverage,
@@ -99,6 +100,7 @@ def create_app(
         park_rules,
         places,
         devices,
+        brokers,
         documents,
         gates,
         shipments,
