@@ -11,6 +11,7 @@ from nats.aio.client import Client
 
 from gateway.doctor.finding import Finding, failure, fine, warning
 from gateway.embedded.addresses import BrokerAddress
+from gateway.sources import edge
 from gateway.subjects import PARTITIONS, STREAM
 from tracking.store import figures
 from tracking.store.database import Connection
@@ -20,6 +21,7 @@ GIB: Final = 2**30
 FILLED_WARNING: Final = 0.5
 FILLED_FAILURE: Final = 0.9
 DISTANCE_WARNING: Final = 100_000
+PARK_SILENT_S: Final = 60
 TIMEOUT_S: Final = 3
 PATIENCE_S: Final = 12
 
@@ -90,6 +92,7 @@ def look(servers: Sequence[BrokerAddress], conn: Connection | None) -> Iterator[
         )
         return
     yield from limits(seen["stream"])
+    yield from parks(seen["stream"])
     if conn is not None:
         held = figures.positions(conn, "jetstream")
         yield from distance(seen["stream"], held)
@@ -113,6 +116,19 @@ def limits(stream: dict[str, Any]) -> Iterator[Finding]:
         "stream",
         f"{state['messages']:,} events, {state['bytes'] / GIB:.2f} GiB {room}, kept {age_days:g} days",
     )
+
+
+def parks(stream: dict[str, Any]) -> Iterator[Finding]:
+    """Parks with a leaf node: what the hub hasn't fetched from them yet, as far as it knows."""
+    for source in stream.get("sources") or ():
+        park = edge.domain_of(source)
+        silent_s = source.get("active", -1) / 1e9
+        if silent_s < 0 or silent_s > PARK_SILENT_S:
+            since = "since the stream has its leader" if silent_s < 0 else f"for {silent_s:.0f} s"
+            advice = "is its uplink cut? What its devices report waits there meanwhile"
+            yield warning("park", f"nothing was heard of the leaf node of {park} {since}", advice)
+        else:
+            yield fine("park", f"{park}: {source.get('lag', 0):,} events not yet fetched")
 
 
 def distance(stream: dict[str, Any], held: dict[int, tuple[int, bool]]) -> Iterator[Finding]:
