@@ -82,8 +82,9 @@ def hub(folder: Path, ports: Ports, names: Sequence[str] = ("n1", "n2", "n3")) -
     return nodes
 
 
-def leaf(park: str, folder: Path, ports: Ports, uplink_port: int) -> Node:
+def leaf(park: str, folder: Path, ports: Ports, uplink_port: int, hub_certificate: Path) -> Node:
     """The server of a park, whose way to the hub is ``uplink_port``."""
     node = Node(park, "leaf.conf", folder, ports)
-    node.variables["NATS_HUB"] = json.dumps([f"nats-leaf://{HOST}:{uplink_port}"])
+    node.variables["NATS_HUB"] = json.dumps([f"tls://{HOST}:{uplink_port}"])
+    node.variables["NATS_HUB_CA"] = str(hub_certificate)
     return node

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
@@ -19,9 +20,10 @@ class Road:
 
     Args:
         targets: loopback ports to forward to.
+        tls: ends TLS here, as a balancer does; None: passes bytes as they are.
     """
 
-    def __init__(self, targets: Sequence[int]) -> None:
+    def __init__(self, targets: Sequence[int], tls: ssl.SSLContext | None = None) -> None:
         self._targets = list(targets)
         self._next = 0
         self._open = True
@@ -31,7 +33,7 @@ class Road:
         self._passing.set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="road", daemon=True)
         self._thread.start()
-        self._server = self._do(asyncio.start_server(self._accept, "127.0.0.1", 0))
+        self._server = self._do(asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=tls))
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     def cut(self) -> None:

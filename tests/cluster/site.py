@@ -16,7 +16,7 @@ from gateway.embedded.home import Home
 from gateway.embedded.ports import Ports
 from gateway.embedded.postgres import Postgres
 from gateway.process import NAME_VARIABLE
-from tests.cluster import nodes
+from tests.cluster import nodes, tls
 from tests.cluster.road import Road
 
 HOST = "127.0.0.1"
@@ -41,8 +41,10 @@ class Site:
         self.home = Home(directory / "hub").prepare()
         self._park_home = Home(directory / "park").prepare()
         self.hub = nodes.hub(directory, self._ports)
-        self._uplinks = [Road([node.leaves_port for node in self.hub])]
-        self.leaf = nodes.leaf(EDGE_PARK, directory / "leaf", self._ports, self._uplinks[0].port)
+        context, certificate = tls.make(directory)
+        self._hub_door = Road([node.leaves_port for node in self.hub], context)
+        self._uplinks = [Road([self._hub_door.port])]
+        self.leaf = nodes.leaf(EDGE_PARK, directory / "leaf", self._ports, self._uplinks[0].port, certificate)
         self.balancer = Road([node.mqtt_port for node in self.hub])
         self._postgres = Postgres(self.home, self._ports.free(HOST))
         self._uplinks.append(Road([self._postgres.port]))
@@ -172,7 +174,7 @@ class Site:
                 while child.running:
                     child.continue_stop(time.monotonic(), hurry=True)
                     time.sleep(TICK_S)
-        for road in (*self._uplinks, self.balancer):
+        for road in (*self._uplinks, self._hub_door, self.balancer):
             road.close()
 
     def last_words(self) -> str:

@@ -21,13 +21,15 @@ from nats.aio.client import Client
 from gateway.access.callout import AuthCallout
 from gateway.access.known import KnownDevices
 from gateway.access.nats_config import nats_accounts, nats_routes
+from gateway.doctor.finding import Level
+from gateway.doctor.stream import parks
 from gateway.embedded.child import Child, State
 from gateway.embedded.home import Home
 from gateway.embedded.ports import Ports
 from gateway.sources import edge, stream
 from gateway.sources.downlink import Downlink
 from gateway.subjects import STREAM
-from tests.cluster import nodes
+from tests.cluster import nodes, tls
 from tests.cluster.nodes import HOST, Node
 from tests.cluster.road import Road
 from tracking.store import credentials, registry
@@ -49,8 +51,10 @@ class Yard:
         ports = Ports()
         (directory / "logs").mkdir()
         self.hub = nodes.hub(directory, ports)
-        self.uplink = Road([node.leaves_port for node in self.hub])
-        self.leaf = nodes.leaf(PARK, directory / "leaf", ports, self.uplink.port)
+        context, certificate = tls.make(directory)
+        self._hub_door = Road([node.leaves_port for node in self.hub], context)
+        self.uplink = Road([self._hub_door.port])
+        self.leaf = nodes.leaf(PARK, directory / "leaf", ports, self.uplink.port, certificate)
         self.home = Home(directory / "home").prepare()
         self.park_home = Home(directory / "park").prepare()
         self.leaf_seed = self.park_home.secret("nats_leaf_seed")
@@ -90,6 +94,7 @@ class Yard:
                 child.continue_stop(time.monotonic(), hurry=True)
                 time.sleep(0.02)
         self.uplink.close()
+        self._hub_door.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -207,6 +212,9 @@ def test_a_park_is_cut_off_and_nothing_is_lost_or_doubled_either_way(
     device.publishes(b"5")
     wait_until(lambda: recorded() == [b"1", b"2", b"3", b"4", b"5"])
     device.goes()
+
+    (park,) = parks(yard.ask(stream.call(request, f"$JS.API.STREAM.INFO.{STREAM}")))
+    assert park.level is Level.FINE
 
     assert yard.ask(edge.leave(request, PARK)) is True
     assert yard.ask(edge.leave(request, PARK)) is False

@@ -92,3 +92,17 @@ def test_addresses_come_from_the_settings_before_the_running_instance(tmp_path: 
 def test_without_a_running_instance_there_are_none(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="nothing runs"):
         addresses.database_dsn(Settings.load(home=tmp_path))
+
+
+def test_a_site_with_nats_servers_of_its_own_names_them_all(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home").prepare()
+    servers = "nats://n1:4222, nats://n2,nats://n3:4333"
+    settings = Settings.load(home=home.path, broker_url=servers, downlink_url="mqtt://n1,mqtts://n2:8884")
+    found = addresses.brokers(settings, "gateway")
+    assert [one.url for one in found] == ["nats://n1:4222", "nats://n2:4222", "nats://n3:4333"]
+    assert {(one.user, one.password) for one in found} == {("gateway", home.secret("nats_gateway_password"))}
+    down = addresses.mqtt_brokers(settings, "judge")
+    assert [one.url for one in down] == ["mqtt://n1:1883", "mqtts://n2:8884"]
+    assert {(one.user, one.password) for one in down} == {("judge", home.secret("nats_judge_password"))}
+    with pytest.raises(Problem, match="DOWNLINK_URL"):
+        addresses.mqtt_brokers(Settings.load(home=home.path, broker_url=servers), "judge")

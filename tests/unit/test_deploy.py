@@ -1,4 +1,4 @@
-"""What deploy/ offers is whole: its files parse, name what exists, hold no secret, and refuse to do without."""
+"""What deploy/ offers is whole: its files parse, name what exists, hold no secret, and refuse empty ones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file())
 BALANCED = {"one": "one-server/compose.yml", "hub": "many-servers/hub.yml", "park": "many-servers/park.yml"}
 OURS = {"NATS_LEAF_KEYS", "PARK"} | {
     f"NATS_{name}"
-    for name in ["NAME", "LISTEN", "MONITOR", "MQTT", "CLUSTER", "LEAVES", "STORE", "DISK", "HUB"]
+    for name in ["NAME", "LISTEN", "MONITOR", "MQTT", "CLUSTER", "LEAVES", "STORE", "DISK", "HUB", "HUB_CA"]
 }
 """Variables of containers of ours that are no settings of Bondwatch."""
 
