@@ -23,6 +23,7 @@ from gateway.doctor import mqtt
 from gateway.doctor.finding import Level
 from gateway.embedded.home import Home
 from gateway.settings import PREFIX, Settings
+from tests.cluster import tls
 from tests.support import compose
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -216,6 +217,7 @@ def test_the_server_takes_its_configuration_and_nothing_is_missing(template: str
         "NATS_STORE": str(tmp_path),
         "NATS_DISK": "1GB",
         "NATS_HUB": '["tls://hub:7422"]',
+        "NATS_HUB_CA": str(tls.make(tmp_path)[1]),
     }
     told = set(re.findall(r"^#   (NATS_\w+)", text, re.MULTILINE))
     assert told == {name for name in variables if f"${name}" in text}, "the head says what each variable is"
