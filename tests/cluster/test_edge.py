@@ -211,13 +211,18 @@ def test_a_park_is_cut_off_and_nothing_is_lost_or_doubled_either_way(
     wait_until(lambda: device.heard == [(f"bw/v1/{NAME}/commands", b"second")])
     device.publishes(b"5")
     wait_until(lambda: recorded() == [b"1", b"2", b"3", b"4", b"5"])
-    device.goes()
 
     (park,) = parks(yard.ask(stream.call(request, f"$JS.API.STREAM.INFO.{STREAM}")))
     assert park.level is Level.FINE
 
     assert yard.ask(edge.leave(request, PARK)) is True
     assert yard.ask(edge.leave(request, PARK)) is False
+    device.publishes(b"6")
+    yard.ask(edge.join(request, PARK, KEEP, replicas=3))
+    device.publishes(b"7")
+    wait_until(lambda: recorded()[-1] == b"7")
+    assert recorded() == [b"1", b"2", b"3", b"4", b"5", b"6", b"7"]  # it went on, and didn't begin anew
+    device.goes()
     for closing in (callout.close(), downlink.aclose(), gateway.close()):
         yard.ask(closing)
 
