@@ -153,10 +153,17 @@ def test_balancers_send_to_services_that_are_there(which: str) -> None:
     assert published == listening
 
 
-def test_the_image_copies_what_exists() -> None:
-    for line in (DEPLOY / "Dockerfile").read_text().splitlines():
-        if line.startswith("COPY "):
-            assert [name for name in line.split()[1:-1] if not (ROOT / name).exists()] == []
+def test_the_image_copies_what_exists_and_the_builder_sees_nothing_else() -> None:
+    copied = {
+        name
+        for line in (DEPLOY / "Dockerfile").read_text().splitlines()
+        if line.startswith("COPY ")
+        for name in line.split()[1:-1]
+    }
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+    seen = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+    assert "*" in seen
+    assert {line[1:] for line in seen if line.startswith("!")} == copied
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=relative)
