@@ -2,9 +2,10 @@
 
 1. take      the oldest messages; the rows stay locked, other relays pass them over
 2. publish   QoS 1, all at once on one connection, which keeps their order
-3. mark      those that the broker has acknowledged, and commit
+3. keep      where parks have brokers of their own: for whoever is cut off
+4. mark      those that the broker has acknowledged and that are kept, and commit
 
-Dying before 3 publishes them again. A lost connection marks what was acknowledged, and the rest waits for
+Dying before 4 publishes them again. A lost connection marks what was acknowledged, and the rest waits for
 the next one. Whoever subscribes recognises a repeat by the alert's or command's id.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from threading import Event
 from typing import Final, TypeAlias
@@ -108,25 +109,26 @@ async def send_waiting(
         waiting = outbox.take(conn, limit=BATCH)
         if not waiting:
             return 0
-        results = await asyncio.gather(
-            *(_send(client, message, keep) for message in waiting), return_exceptions=True
-        )
-        failed = [result for result in results if isinstance(result, BaseException)]
-        sent = [
-            message.outbox_id
-            for message, result in zip(waiting, results, strict=True)
-            if not isinstance(result, BaseException)
-        ]
-        outbox.mark_sent(conn, sent, sent_at=now())
+        sent, failed = await _all(waiting, lambda message: _publish(client, message))
+        if keep is not None:
+            sent, not_kept = await _all(sent, keep)
+            failed += not_kept
+        outbox.mark_sent(conn, [message.outbox_id for message in sent], sent_at=now())
     measures.OUTBOX_SENT.inc(len(sent))
     if failed:
         raise failed[0]
     return len(sent)
 
 
-async def _send(client: aiomqtt.Client, message: Waiting, keep: Keep | None) -> None:
-    if keep is not None:
-        await keep(message)
+async def _all(messages: Sequence[Waiting], send: Keep) -> tuple[list[Waiting], list[BaseException]]:
+    """Send each, begun in their order: those that arrived, and why others didn't."""
+    results = await asyncio.gather(*(send(message) for message in messages), return_exceptions=True)
+    failed = [result for result in results if isinstance(result, BaseException)]
+    done = [message for message, result in zip(messages, results, strict=True) if result is None]
+    return done, failed
+
+
+async def _publish(client: aiomqtt.Client, message: Waiting) -> None:
     await client.publish(message.topic, message.payload, qos=message.qos, timeout=ACKNOWLEDGED_WITHIN_S)
 
 
