@@ -50,6 +50,8 @@ COMMANDS: Final = {
     "api": Mounted("gateway.commands.api", "The HTTP API and the pages.", _PARTS),
     "simulate": Mounted("simulators.cli", "Simulated trucks, scanners and gates.", _MEASURE),
     "load": Mounted("gateway.commands.load", "Push a system to its limit, and say where that is.", _MEASURE),
+    "record": Mounted("gateway.commands.record", "Record what the broker delivers, to a file.", _MEASURE),
+    "replay": Mounted("gateway.commands.replay", "Play such a file into a database.", _MEASURE),
     "bench": Mounted("gateway.commands.bench", "Benchmarks.", _MEASURE),
 }
 
