@@ -18,12 +18,13 @@ import msgspec
 import typer
 from rich.console import Console
 
+from gateway.clock import open_clock
 from gateway.embedded import addresses
 from gateway.problem import Problem
-from gateway.recording.file import Header, Writer
-from gateway.recording.recorder import Recorder, ReferenceReader
-from gateway.recording.taps import JetStreamTap, MqttTap, Tap
+from gateway.recorder import Recorder, ReferenceReader
 from gateway.settings import Settings
+from gateway.sources.recording import Header, Writer
+from gateway.sources.taps import JetStreamTap, MqttTap, Tap
 
 app = typer.Typer()
 
@@ -98,7 +99,7 @@ async def _record(
             passed_s, size_kib = time.monotonic() - begun_s, writer.size / 1024
             status.update(f"{passed_s:.0f} s   {writer.messages} messages   {size_kib:.0f} KiB")
 
-        recorder = Recorder(tap, writer, reader, show)
+        recorder = Recorder(tap, writer, reader, open_clock(settings.clock_file), show)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, recorder.stop)
         await recorder.run(for_s)

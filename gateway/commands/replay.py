@@ -23,9 +23,9 @@ from gateway.pipeline.reference import read_reference
 from gateway.pipeline.road import Road
 from gateway.pipeline.tools import Tools
 from gateway.problem import Problem
-from gateway.recording.file import Recording, Survey
 from gateway.service import Worker
 from gateway.settings import Settings
+from gateway.sources.recording import Recording, Survey
 from gateway.sources.replay import ReplaySource
 from tracking.store import figures, positions, reference
 from tracking.store.database import Connection, connect

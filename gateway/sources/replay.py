@@ -23,13 +23,15 @@ from msgspec import Struct
 from gateway.database_link import DatabaseLink
 from gateway.pipeline.batch import Advance, Message
 from gateway.problem import Problem
-from gateway.recording.file import Recording, Survey
 from gateway.sources.leases import RENEW_S
+from gateway.sources.recording import Recording, Survey
 from tracking.store import positions
 
 MAX_BATCH: Final = 1000
 MAX_BYTES: Final = 2 << 20
 """Of payload in a batch, as for every source."""
+ENDED_S: Final = positions.LEASE_S + 1
+"""After this, the lease of a player that was killed just before has ended."""
 
 log = structlog.get_logger()
 
@@ -127,11 +129,11 @@ class ReplaySource:
         self._settled.set()
 
     async def _begin(self) -> None:
-        held = await self._link.ask(lambda conn: positions.keep_replay(conn, self._source, self._worker))
-        if held is None:
-            raise Problem(
-                f"another process plays {self._recording.path}", "wait for it, or end it and try again in 5 s"
-            )
+        deadline_s = time.monotonic() + ENDED_S
+        while (held := await self._keep()) is None:
+            if time.monotonic() > deadline_s:
+                raise Problem(f"another process plays {self._recording.path}", "wait for it, or end it")
+            await asyncio.sleep(RENEW_S)
         self._held, self._given, self._out = held, held.sequence, 0
         self.done = held.sequence
         self._messages = self._recording.messages(after=held.sequence)
@@ -139,6 +141,9 @@ class ReplaySource:
         self._step()
         if self._keeper is None:
             self._keeper = asyncio.create_task(self._keep_lease(), name="replay-lease")
+
+    async def _keep(self) -> positions.Held | None:
+        return await self._link.ask(lambda conn: positions.keep_replay(conn, self._source, self._worker))
 
     def _lose(self) -> None:
         self._held = None
@@ -211,9 +216,7 @@ class ReplaySource:
         while True:
             await asyncio.sleep(RENEW_S)
             try:
-                held = await self._link.ask(
-                    lambda conn: positions.keep_replay(conn, self._source, self._worker)
-                )
+                held = await self._keep()
                 if held is None or (self._held is not None and held.epoch != self._held.epoch):
                     self._lose()
                     continue

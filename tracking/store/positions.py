@@ -179,20 +179,25 @@ def begin_replay(conn: Connection, source: str, first_us: int) -> bool:
     row = {"source": source, "through": moment(first_us)}
     begun = conn.execute(SQL["begin_at"], row).fetchone() is not None
     conn.execute(SQL["retire_ended_replays"], row)
+    _stand_aside(conn, source)
     return begun
 
 
 def keep_replay(conn: Connection, source: str, worker: str) -> Held | None:
-    """Say that whoever plays a recording lives; None: another one plays it.
-
-    Into a record that has grown by a broker, a recording comes as late data do: it doesn't hold time back.
-    """
+    """Say that whoever plays a recording lives; None: another one plays it."""
     with conn.transaction():
         held = keep(conn, source, worker, partitions=1).get(0)
-        other = conn.execute(SQL["has_other_record"]).fetchone()
-        if other is not None and other[0]:
-            conn.execute(SQL["retire"], {"source": source})
+        _stand_aside(conn, source)
     return held
+
+
+def _stand_aside(conn: Connection, source: str) -> None:
+    """Into a record that has grown by a broker, a recording comes as late data do: it doesn't hold time
+    back.
+    """
+    other = conn.execute(SQL["has_other_record"]).fetchone()
+    if other is not None and other[0]:
+        conn.execute(SQL["retire"], {"source": source})
 
 
 def _through(through_us: int) -> datetime | None:

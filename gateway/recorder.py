@@ -17,10 +17,11 @@ from typing import Final
 
 import msgspec
 
+from gateway.clock import Clock
 from gateway.database_link import DatabaseLink
 from gateway.pipeline.batch import Message
-from gateway.recording.file import Rows, Writer
-from gateway.recording.taps import Tap
+from gateway.sources.recording import Rows, Writer
+from gateway.sources.taps import Tap
 from tracking.store import reference
 from tracking.store.database import Connection
 
@@ -68,15 +69,22 @@ class Recorder:
         tap: opened; the caller closes it.
         writer: ended by :meth:`run`.
         reader: of the reference data; None: there is none to record.
+        clock: the installation's: what the broker stamped is told as it showed it.
         show: called after each block.
     """
 
     def __init__(
-        self, tap: Tap, writer: Writer, reader: ReferenceReader | None, show: Callable[[], None]
+        self,
+        tap: Tap,
+        writer: Writer,
+        reader: ReferenceReader | None,
+        clock: Clock,
+        show: Callable[[], None],
     ) -> None:
         self._tap = tap
         self._writer = writer
         self._reader = reader
+        self._clock = clock
         self._show = show
         self._waiting: list[Message] = []
         self._bytes = 0
@@ -111,13 +119,15 @@ class Recorder:
             await self._write()
             ended_us = await self._tap.ended_us()
             await self._write_reference()
-            self._writer.end(ended_us)
+            self._writer.end(self._clock.at_us(ended_us) if ended_us else 0)
         finally:
             self._writer.close()
 
     async def _hear(self) -> bool:
         came = await self._tap.receive()
-        self._waiting += came
+        self._waiting += [
+            msgspec.structs.replace(one, received_us=self._clock.at_us(one.received_us)) for one in came
+        ]
         self._bytes += sum(len(one.payload) for one in came)
         return bool(came)
 
