@@ -40,6 +40,9 @@ COMMANDS: Final = {
     "verify": Mounted("gateway.commands.verify", "Verify what is recorded and what is derived.", _USE),
     "certificate": Mounted("gateway.commands.certificate", "A shipment's certificate, to hand out.", _USE),
     "terms": Mounted("gateway.commands.terms", "Terms of custody: templates and checks.", _USE),
+    "archive": Mounted(
+        "gateway.commands.archive", "Closed shipments, with their evidence, to Parquet.", _USE
+    ),
     "retention": Mounted("gateway.commands.retention", "Drop old movement that is nobody's evidence.", _USE),
     "rehearse": Mounted("gateway.commands.rehearse", "Try terms or zones on the recorded past.", _USE),
     "zones": Mounted("gateway.commands.zones", "Show the zones that terms may name.", _USE),

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from devices.observation import Observation, micros, moment
+from tests.bench.storage import measure_timescale
 from tests.integration.test_store_queries import numbered
 from tests.support import timescale
 from tests.support.postgres import Server
@@ -229,6 +230,14 @@ class TestCompressedChunks:
             conn.execute(f"call run_job({job})".encode())
         assert chunk_states(conn) == [COMPRESSED]
         assert sequence(conn, device) == [*range(10), 100]
+
+
+class TestStorage:
+    def test_compressed_chunks_are_a_fraction_and_answer_the_same(self, conn: Connection) -> None:
+        """``python -m tests.bench.storage`` is the same for a week; it fails when an answer differs."""
+        found = measure_timescale(conn, devices=2, minutes=1000)
+        assert found["compression_ratio"] > 2
+        assert found["compressed_bytes_per_event"] < found["bytes_per_event"]
 
 
 class TestAggregates:

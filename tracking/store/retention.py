@@ -62,9 +62,9 @@ class Week(NamedTuple):
     needed: Sequence[int]
 
 
-def evidence(conn: Connection) -> list[Evidence]:
-    """All the evidence of all shipments."""
-    archived: dict[int, bool] = dict(conn.execute(SQL["custodies"]).fetchall())
+def evidence(conn: Connection, shipment_ids: Sequence[int] | None = None) -> list[Evidence]:
+    """All the evidence of these shipments; None: of all."""
+    archived: dict[int, bool] = dict(conn.execute(SQL["custodies"], {"ids": shipment_ids}).fetchall())
     carried = carrying.carrying(conn, carrying.goods_of(conn, list(archived)))
     return [
         Evidence(
