@@ -56,6 +56,7 @@ COMMANDS: Final = {
     "load": Mounted("gateway.commands.load", "Push a system to its limit, and say where that is.", _MEASURE),
     "record": Mounted("gateway.commands.record", "Record what the broker delivers, to a file.", _MEASURE),
     "replay": Mounted("gateway.commands.replay", "Play such a file into a database.", _MEASURE),
+    "plan": Mounted("gateway.commands.plan", "What so many devices need.", _MEASURE),
     "bench": Mounted("gateway.commands.bench", "Benchmarks.", _MEASURE),
 }
 
