@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from devices.observation import micros
+from gateway.clock import set_forward
+from gateway.commands.retention import app
+from gateway.problem import Problem
 from tests.support.court import Court
 from tests.support.recording import at
 from tracking.domain.ledger.checkpoint import Signer
@@ -156,3 +162,29 @@ def test_the_week_that_the_moment_lies_in_stays(court: Court) -> None:
     (week,) = retention.plan(court.conn, held, before=at(0) + WEEK, evidence_before=None, floor=FLOOR)
     assert week.begins == datetime(2026, 3, 2, tzinfo=UTC)
     assert len(week.going) == len(week.evidence) == 1
+
+
+def test_the_command_says_what_would_go_and_does_it_only_when_told(
+    court: Court, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = tmp_path / "clock"
+    set_forward(clock, micros(LATER))
+    monkeypatch.setenv("BONDWATCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BONDWATCH_DATABASE_DSN", court.dsn)
+    monkeypatch.setenv("BONDWATCH_CLOCK_FILE", str(clock))
+    runner, vans = CliRunner(), observations(court, "VAN-1")
+
+    def ask(*arguments: str) -> str:
+        return runner.invoke(app, list(arguments), catch_exceptions=False).output
+
+    assert "2026-03-02" in ask("--before", "2026-06-01")
+    assert observations(court, "VAN-1") == vans
+    with pytest.raises(Problem, match="can't be dropped"):
+        ask("--before", "2027-11-01", "--drop")
+    with pytest.raises(Problem, match="is no moment"):
+        ask("--before", "yesterday")
+    assert str(vans) in ask("--before", "2026-06-01", "--drop", "--by", "the operator")
+    assert observations(court, "VAN-1") == 0
+    assert court.rows("select by, events from retentions") == [("the operator", vans)]
+    checkpoint(court)
+    assert verified(court).differences == []
