@@ -107,9 +107,12 @@ async def _record(
 
 
 async def _open_tap(settings: Settings, recording_id: str, since: datetime | None) -> Tap:
-    address = addresses.broker(settings, "gateway")
+    servers = addresses.brokers(settings, "gateway")
+    address = servers[0]
     if settings.source == "jetstream":
-        return await JetStreamTap.open(address.url, user=address.user, password=address.password, since=since)
+        return await JetStreamTap.open(
+            [one.url for one in servers], user=address.user, password=address.password, since=since
+        )
     if since is not None:
         raise Problem("only JetStream keeps what was delivered", "leave out --since: record from now on")
     from gateway.sources.mqtt_terms import Address  # noqa: PLC0415 - the codec only where it is used

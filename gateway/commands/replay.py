@@ -105,6 +105,8 @@ async def _replay(
         await worker.run()
     with connect(dsn, application="bondwatch-replay") as conn:
         after = figures.of_source(conn, source_name)
+        if after.recorded > before.recorded:
+            reference.recount(conn)
     return Played(
         messages=source.done,
         of=survey.messages,

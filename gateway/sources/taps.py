@@ -86,7 +86,7 @@ class JetStreamTap:
     @classmethod
     async def open(
         cls,
-        server: str,
+        servers: Sequence[str],
         *,
         user: str | None = None,
         password: str | None = None,
@@ -101,7 +101,9 @@ class JetStreamTap:
             Problem: there is no stream yet, or no server.
         """
         credentials = (user, password) if user is not None and password is not None else None
-        client = Nats(addrs=[server], user_and_pass=credentials, connection_timeout=5.0, request_timeout=5.0)
+        client = Nats(
+            addrs=list(servers), user_and_pass=credentials, connection_timeout=5.0, request_timeout=5.0
+        )
         tap = cls(client)
         try:
             await client.startup()
@@ -112,7 +114,9 @@ class JetStreamTap:
                 tap._sequence = max(before, state.first - 1)
             tap._streams = (await client.jetstream()).streams
         except (NatsrpyBaseError, TimeoutError) as error:
-            raise Problem(f"{server} can't be read: {error}", "is it running?  bondwatch doctor") from error
+            raise Problem(
+                f"{servers[0]} can't be read: {error}", "is it running?  bondwatch doctor"
+            ) from error
         except stream.Refused as error:
             raise Problem(
                 "the broker has no stream of events", "a gateway makes it when it starts"

@@ -19,7 +19,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from devices.observation import EPOCH
-from tracking.store import judging
+from tracking.store import correcting, judging
 from tracking.store.database import Connection
 from tracking.store.registry import add_work, lock_reference
 
@@ -90,6 +90,8 @@ TABLES: Final = (
         ("event_id",),
         "device_id is null",
     ),
+    Table("corrections", ("device_id", "event_time", "run", "seq", "recorded_at", "by"), "entry", _DEVICE),
+    Table("retractions", ("correction",), None, {"correction": "corrections"}, ("entry",)),
     Table(
         "decisions", ("shipment_id", "finding_id", "kind", "recorded_at", "by"), None, _SHIPMENT, ("entry",)
     ),
@@ -147,6 +149,13 @@ def put(conn: Connection, rows: Rows) -> dict[str, int]:
     if added["area_revisions"] or added["levels"]:
         judging.replan(conn, EPOCH)
     return added
+
+
+def recount(conn: Connection) -> None:
+    """Leave the work of every correction again: what they are about has come after them."""
+    with conn.transaction():
+        for (entry,) in conn.execute("select entry from corrections order by entry").fetchall():
+            correcting.leave_work(conn, entry)
 
 
 def _order(table: Table) -> sql.Composable:
