@@ -15,6 +15,7 @@ import pytest
 
 from devices.observation import moment
 from gateway.commands.replay import begin
+from gateway.embedded.home import Home
 from gateway.pipeline.batch import Message
 from gateway.problem import Problem
 from gateway.service import Worker
@@ -49,6 +50,7 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path, database: str) -> Ite
 
 def record(url: str, file: Path, *arguments: str) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BONDWATCH_")}
+    Home(file.parent / "home").prepare()  # with the password of our user at a NATS server of the site
     return subprocess.Popen(
         [sys.executable, "-m", "gateway.cli", "record", str(file), "--no-reference", "--json", *arguments],
         cwd=ROOT,
