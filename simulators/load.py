@@ -3,9 +3,10 @@
 ``python -m simulators.load --mqtt HOST:PORT --devices-file F --events N --per-publish K --json``
 
 Every device drives along a straight line; its event times end now and lie within the last four minutes, so
-that nothing counts as late or silent. Without ``--rate`` each device keeps a window of publishes under way,
-as fast as the broker acknowledges; with it, publishes go out by the clock, however slow the broker is (open
-loop). With ``--until-receipt`` a device keeps every event until the gateway's receipt, sends again what got
+that nothing counts as late or silent; with ``--every`` they lie that many seconds apart. Without ``--rate``
+each device keeps a window of publishes under way, as fast as the broker acknowledges; with it, publishes go
+out by the clock, however slow the broker is (open loop).
+With ``--until-receipt`` a device keeps every event until the gateway's receipt, sends again what got
 none, and survives broken connections; without it, the broker's PUBACK is enough.
 
 The last line is JSON: ``published`` distinct events, ``acknowledged`` by the broker (repeats included),
@@ -51,7 +52,7 @@ async def generate(
     share, extra = divmod(plan.events, len(logins))
     until_ms = time.time_ns() // 1_000_000
     devices = [
-        LoadDevice(login, Way(rng, share + (number < extra), until_ms), plan, totals)
+        LoadDevice(login, Way(rng, share + (number < extra), until_ms, plan.every_s), plan, totals)
         for number, login in enumerate(logins)
     ]
     loop = asyncio.get_running_loop()
@@ -126,6 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--per-publish", type=int, default=10, help="events in one message")
     parser.add_argument("--window", type=int, default=8, help="publishes under way per device")
     parser.add_argument("--rate", type=float, help="events a second; default: as acknowledged")
+    parser.add_argument("--every", type=float, help="seconds between a device's events, by its clock")
     parser.add_argument("--until-receipt", action="store_true", help="keep events until receipted")
     parser.add_argument("--seed", type=int, help="of runs and ways; default: another each time")
     parser.add_argument("--deadline", type=float, default=600.0, help="give up after so many seconds")
@@ -141,6 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         window=said.window,
         rate=said.rate,
         until_receipt=said.until_receipt,
+        every_s=said.every,
         seed=said.seed,
         deadline_s=said.deadline,
     )
