@@ -24,10 +24,11 @@ from tracking.domain.custody.rules import RULES_VERSION
 from tracking.judge import measures
 from tracking.judge.announce import announce, tell_judged
 from tracking.judge.gather import gather
-from tracking.judge.outcome import changes
+from tracking.judge.outcome import Change, changes
 from tracking.judge.places import Areas
 from tracking.store import concern, findings, judging, work
 from tracking.store.database import Connection
+from tracking.store.judging import ShipmentRow
 from tracking.store.work import Work, WorkKind
 
 
@@ -72,17 +73,23 @@ def judge_shipments(
     facts = gather(conn, shipments, areas.current(conn), until)
     held = findings.effective_of(conn, [shipment.shipment_id for shipment in shipments])
     states: dict[int, Mapping[str, Any]] = {}
+    found: list[tuple[ShipmentRow, list[Change]]] = []
     for shipment in shipments:
         started = perf_counter()
         judgement = judge(facts[shipment.shipment_id], until)
         measures.JUDGING_SECONDS.observe(perf_counter() - started)
-        found = changes(judgement, held[shipment.shipment_id])
-        findings.replace(conn, shipment.shipment_id, [change.after for change in found], recorded_at=now)
-        announce(conn, shipment, found, now)
-        for change in found:
-            measures.FINDINGS.labels(change.after.rule, change.after.state).inc()
+        found.append((shipment, changes(judgement, held[shipment.shipment_id])))
         states[shipment.shipment_id] = judgement.state
         dues[shipment.shipment_id] = judgement.next_due
+    findings.replace(
+        conn,
+        [(shipment.shipment_id, change.after) for shipment, changed in found for change in changed],
+        recorded_at=now,
+    )
+    for shipment, changed in found:
+        announce(conn, shipment, changed, now)
+        for change in changed:
+            measures.FINDINGS.labels(change.after.rule, change.after.state).inc()
     judging.put_custody_states(
         conn, states, judged_through=until, rules_version=RULES_VERSION, recorded_at=now
     )
