@@ -44,7 +44,7 @@ class Plan(Struct, frozen=True):
         window: publishes under way per device, without a rate.
         rate: events a second in all; None: as fast as the windows allow.
         until_receipt: keep events until their receipt.
-        every_s: seconds from one event of a device to its next, by its own clock; None: one second, or less so
+        every_s: seconds from one event of a device to its next, by its own clock; None: one, or less so
             that all lie within four minutes.
         seed: of runs and ways.
         deadline_s: give up after so long.
