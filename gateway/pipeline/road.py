@@ -141,11 +141,15 @@ class Road:
         self.tools.connection.close()
 
     def _record(self, load: Load) -> None:
-        """Steps 3 to 5 in one transaction. Blocks on the database."""
+        """Steps 3 to 5 in one transaction. Blocks on the database.
+
+        Statements whose answer nobody needs before the next are sent without waiting (pipeline). The blocks'
+        ends wait for all of them, and for the commit.
+        """
         conn = self._connected()
         self.tools.partitions.ensure(conn, load.times_us())
         load.now_us, begun = self._now_us(), perf_counter()
-        with conn.transaction():
+        with conn.pipeline(), conn.transaction():
             for step in RECORD:
                 with metrics.step(step.__name__):
                     step(load, self.tools)
