@@ -9,7 +9,8 @@ out by the clock, however slow the broker is (open loop).
 With ``--until-receipt`` a device keeps every event until the gateway's receipt, sends again what got
 none, and survives broken connections; without it, the broker's PUBACK is enough.
 
-The last line is JSON: ``published`` distinct events, ``acknowledged`` by the broker (repeats included),
+The first line, ``connected``, says that every device is admitted and nothing is sent yet. The last is JSON:
+``published`` distinct events, ``acknowledged`` by the broker (repeats included),
 ``receipted`` by the gateway (null when nobody waits for it), ``publishes`` made, ``resent`` events,
 ``rejected``, ``started_at`` (first publish, Unix seconds), ``seconds`` from then to the last answer,
 ``cpu_us_per_event`` of this process.
@@ -24,7 +25,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -39,7 +40,11 @@ _SWEEP_S: Final = 0.25
 
 
 async def generate(
-    host: str, port: int, logins: Sequence[Login], plan: Plan
+    host: str,
+    port: int,
+    logins: Sequence[Login],
+    plan: Plan,
+    on_connected: Callable[[], None] = lambda: None,
 ) -> tuple[Totals, list[LoadDevice]]:
     """Send the plan's events from these devices; the devices hold the ledger (run, numbers sent).
 
@@ -64,6 +69,7 @@ async def generate(
             await device.ready
 
     await asyncio.gather(*map(admit, devices))
+    on_connected()
     totals.started_at, begun, cpu = time.time(), time.monotonic(), time.process_time()
     pacing = asyncio.create_task(_by_the_clock(devices, plan)) if plan.rate is not None else None
     for device in devices:
@@ -118,6 +124,10 @@ def _round(devices: Sequence[LoadDevice]) -> Iterator[LoadDevice]:
         yield from devices
 
 
+def _say_connected() -> None:
+    print("connected", flush=True)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module."""
     parser = argparse.ArgumentParser(prog="simulators.load", description="Load from many devices.")
@@ -150,7 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.freeze()
     gc.disable()  # nothing here makes cycles, and a collection would look like a slow broker
     try:
-        totals, devices = asyncio.run(generate(host, int(port), logins, plan))
+        totals, devices = asyncio.run(generate(host, int(port), logins, plan, _say_connected))
     except (OSError, TimeoutError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -27,7 +27,8 @@ from msgspec import Struct
 
 from devices.client import Device
 from devices.observation import Position
-from gateway.bench.ingest import generator, recorded, send, waiting
+from gateway.bench.generator import generator, send
+from gateway.bench.ingest import recorded, waiting
 from gateway.bench.instance import Instance, wait_for
 from gateway.bench.stage import draw_zones, put_under_custody, register
 from tracking.store.database import Connection, connect, queries
