@@ -186,21 +186,23 @@ def _alerts(ground: Ground, milestones: Sequence[Milestone], path: Path) -> list
         for m in milestones
         if m.kind in facts.READ_KINDS
     ]
-    revisions = {
-        area.code: (
-            facts.AreaRevision(
-                area.code,
-                area.kind,
-                bool(area.properties.get("bonded")),
-                area.properties.get("parent"),
-                1,
-                begun,
-                None,
-                area.properties,
-            ),
-        )
-        for area in areas()
-    }
+    revisions = facts.AreaBook(
+        {
+            area.code: (
+                facts.AreaRevision(
+                    area.code,
+                    area.kind,
+                    bool(area.properties.get("bonded")),
+                    area.properties.get("parent"),
+                    1,
+                    begun,
+                    None,
+                    area.properties,
+                ),
+            )
+            for area in areas()
+        }
+    )
     gates = tuple(
         facts.GateWatch(area.code, home, f"SIP/{area.code}", 86_400, over + DAY, ())
         for area in areas()
