@@ -18,11 +18,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from simulators.places import load as load_places
+from simulators.playing.comparing import Compared
 from simulators.scripts.format import Script, load, names
 from simulators.scripts.timeline import Timeline, variants
-from tests.scenario.comparing import Compared
-from tests.scenario.playing import Stage
-from tests.scenario.stages import stage
+from tests.scenario.stages import Stage, stage
 
 APART_DAYS = 28
 SEED = 7

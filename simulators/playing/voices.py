@@ -1,11 +1,11 @@
-"""The devices of a script on a real broker: each speaks as itself, at QoS 1, and waits to be heard."""
+"""The devices of a story on a real broker: each speaks as itself, at QoS 1, and waits to be heard."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -13,24 +13,26 @@ from paho.mqtt.enums import CallbackAPIVersion
 from devices.topics import device_name, events_topic
 from simulators.scripts.timeline import Said
 
-MOST = 200
+MOST: Final = 200
 """Events in one message."""
 
-PATIENCE_S = 60.0
-RUN = 1
+PATIENCE_S: Final = 60.0
 
 
 class Voices:
     """Connections of devices, made when they first speak.
 
     Args:
-        port: of the broker's MQTT listener on this machine.
+        host: of the broker.
+        port: of its MQTT listener.
         secrets: by device name.
+        run: of the numbers that they count.
     """
 
-    def __init__(self, port: int, secrets: Mapping[str, str]) -> None:
-        self._port = port
+    def __init__(self, host: str, port: int, secrets: Mapping[str, str], run: int) -> None:
+        self._address = host, port
         self._secrets = secrets
+        self._run = run
         self._clients: dict[str, paho.Client] = {}
 
     def __enter__(self) -> Self:
@@ -52,7 +54,7 @@ class Voices:
         """
         messages: dict[str, list[dict[str, Any]]] = {}
         for said in events:
-            event = {"run": RUN, "seq": said.number, "time": said.time.isoformat(), **said.fact}
+            event = {"run": self._run, "seq": said.number, "time": said.time.isoformat(), **said.fact}
             messages.setdefault(said.device, []).append(event)
         waiting = []
         for device, told in messages.items():
@@ -71,7 +73,7 @@ class Voices:
             client = paho.Client(CallbackAPIVersion.VERSION2, client_id=device, clean_session=True)
             client.username_pw_set(device_name(*device.split("/")), self._secrets[device])
             client.on_connect = lambda *_: connected.set()
-            client.connect("127.0.0.1", self._port)
+            client.connect(*self._address)
             client.loop_start()
             if not connected.wait(PATIENCE_S):
                 raise TimeoutError(f"{device} could not connect")

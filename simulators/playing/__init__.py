@@ -1,0 +1,7 @@
+"""Playing stories on an installation: the clock goes on, devices publish, people post, findings are compared.
+
+``story``      what can be played: anything with devices, shipments, papers, and what is said when
+``player``     plays stories, several at the same time
+``voices``     the devices' connections to the broker
+``comparing``  what stands against what a story expects
+"""

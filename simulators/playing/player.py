@@ -1,0 +1,292 @@
+"""Plays stories on a real installation: the clock goes forward, devices publish, people post, and at each
+look what stands is compared with what should.
+"""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+from simulators.places import load as load_places
+from simulators.playing.comparing import Compared, compare
+from simulators.playing.story import Installation, Story
+from simulators.playing.voices import Voices
+from simulators.scripts.actors import Document, Shipment
+from simulators.scripts.format import Look
+from simulators.scripts.timeline import Said
+
+STEP: Final = timedelta(minutes=10)
+AT_ONCE: Final = frozenset({"gate", "seal", "handover"})
+
+
+class Act(NamedTuple):
+    """Something to be done at a moment; the order within a moment is: post, publish, look."""
+
+    at: datetime
+    order: int
+    place: int
+    do: Callable[[], None]
+
+
+class Player:
+    """Plays on one installation.
+
+    Args:
+        installation: whose clock hasn't come to the beginning of any story yet.
+        run: of the devices' numbers; each play on an installation needs another.
+        step: at most so much of a story's time is published at once.
+
+    Attributes:
+        compared: what each look found.
+        published: events.
+    """
+
+    def __init__(self, installation: Installation, *, run: int = 1, step: timedelta = STEP) -> None:
+        self.installation = installation
+        self.places = load_places()
+        self.secrets: dict[str, str] = {}
+        self.compared: list[Compared] = []
+        self.published = 0
+        self._run, self._step = run, step
+        self._last: dict[str, int] = {}
+        self._voices = Voices(*installation.broker, self.secrets, run)
+        self._build()
+
+    def close(self) -> None:
+        """Let the devices go."""
+        self._voices.__exit__()
+
+    def play(
+        self,
+        stories: Sequence[Story],
+        *,
+        midway: Callable[[], None] | None = None,
+        shuffled: random.Random | None = None,
+    ) -> None:
+        """Play these stories at the same time.
+
+        Args:
+            stories: the stories.
+            midway: done when half of everything has been done.
+            shuffled: everything that devices say arrives at their story's last look, in any order, and only
+                that look is taken.
+        """
+        acts: list[Act] = []
+        told = self._numbered(stories)
+        for story, said in zip(stories, told, strict=True):
+            events = said if shuffled is None else _at_the_end(story, said, shuffled)
+            looks = story.looks if shuffled is None else story.looks[-1:]
+            acts += self._acts(story, events, looks, len(acts))
+        acts.sort()
+        for place, act in enumerate(acts):
+            if midway is not None and place == len(acts) // 2:
+                midway()
+            self.installation.reach(act.at)
+            act.do()
+
+    def _numbered(self, stories: Sequence[Story]) -> list[list[Said]]:
+        """What each story's devices say, each device counting on through all of them in order of time."""
+        told = [[self._named(story, event) for event in story.said()] for story in stories]
+        numbers: dict[tuple[int, str, int], int] = {}
+        events = {
+            (one.device, one.time, place, one.number) for place, said in enumerate(told) for one in said
+        }
+        for device, _, place, number in sorted(events):
+            self._last[device] = self._last.get(device, 0) + 1
+            numbers[place, device, number] = self._last[device]
+        return [
+            [one._replace(number=numbers[place, one.device, one.number]) for one in said]
+            for place, said in enumerate(told)
+        ]
+
+    def _acts(self, story: Story, said: Sequence[Said], looks: Sequence[Look], first: int) -> Iterator[Act]:
+        self._register(story)
+        place = first
+        yield Act(story.begins, 0, place, partial(self._open, story))
+        for document in story.documents:
+            place += 1
+            at = story.moment(document.told_at or document.at)
+            yield Act(at, 1, place, partial(self._post, story, document, said))
+        for revision in story.revisions:
+            place += 1
+            body = {"from": story.moment(revision.at).isoformat(), "terms": story.terms(revision.terms)}
+            path = f"/v1/shipments/{quote(self._number(story, revision.shipment))}/terms"
+            yield Act(
+                story.moment(revision.at),
+                1,
+                place,
+                partial(self._ask, "PUT", path, body),
+            )
+        breaks = sorted(
+            [story.moment(look.at) for look in looks]
+            + [story.moment(one.told_at or one.at) for one in story.documents]
+        )
+        for at, events in _steps(said, breaks, self._step):
+            place += 1
+            yield Act(at, 2, place, partial(self._publish, events))
+        for look in looks:
+            place += 1
+            yield Act(story.moment(look.at), 3, place, partial(self._look, story, look))
+
+    def _ask(self, method: str, path: str, body: Any) -> None:
+        self.installation.ask(method, path, body)
+
+    def _build(self) -> None:
+        for code, park in self.places.parks.items():
+            self.installation.ask("PUT", f"/v1/parks/{code}", park)
+        self.installation.ask("POST", "/v1/zones", self.places.zones)
+        self.installation.ask("POST", "/v1/corridors", self.places.corridors)
+
+    def _register(self, story: Story) -> None:
+        for device in story.devices:
+            name = self._device(story, device.name)
+            park, code = name.split("/")
+            if name not in self.secrets:
+                body = {"park": park, "code": code, "kind": device.kind, "datum": device.datum}
+                body["expected_every_s"] = device.expected_every_s  # type: ignore[assignment]
+                self.secrets[name] = self.installation.ask("POST", "/v1/devices", body)["secret"]
+            if device.on:
+                attachment: dict[str, Any] = {"device": name, "thing": device.on, "role": device.role}
+                attachment["from"] = self._iso(story, device.begins) or story.begins.isoformat()
+                attachment["to"] = self._iso(story, device.ends) or self._over(story)
+                self.installation.ask("POST", "/v1/attachments", attachment)
+
+    def _open(self, story: Story) -> None:
+        for shipment in story.shipments:
+            self.installation.ask("POST", "/v1/shipments", self._body(story, shipment))
+
+    def _body(self, story: Story, shipment: Shipment) -> dict[str, Any]:
+        return {
+            "number": self._number(story, shipment.number),
+            "park": shipment.park,
+            "reference": shipment.reference,
+            "things": story.things(shipment),
+            "from": story.moment(shipment.begins).isoformat(),
+            "terms": story.terms(shipment.terms),
+        }
+
+    def _post(self, story: Story, document: Document, events: Sequence[Said]) -> None:
+        number = self._number(story, document.number)
+        said: dict[str, Any] = {"time": story.moment(document.at).isoformat()}
+        about = [self._number(story, one) for one in document.shipments]
+        if document.kind == "pass":
+            body = dict(document.body)
+            self.installation.ask(
+                "POST", "/v1/passes", said | {"number": number, "body": body, "shipments": about}
+            )
+            return
+        if document.kind == "pass_state":
+            self.installation.ask(
+                "POST", f"/v1/passes/{quote(number, safe='')}/states", said | dict(document.body)
+            )
+            return
+        said |= {
+            "kind": document.kind,
+            "number": number if document.number else "",
+            "body": dict(document.body),
+        }
+        said |= {"things": list(document.things)}
+        if document.device:
+            name = self._device(story, document.device)
+            path = f"/v1/devices/{name}/documents"
+            if document.observed_at is not None:
+                at = story.moment(document.observed_at)
+                said_then = [one for one in events if (one.device, one.time) == (name, at)]
+                seq = next(one.number for one in said_then if one.fact["type"] != "status")
+                said["body"] |= {"run": self._run, "seq": seq}
+        elif about:
+            path, about = f"/v1/shipments/{quote(about[0])}/documents", about[1:]
+        else:
+            path = f"/v1/things/{quote(document.things[0], safe='')}/documents"
+        self.installation.ask("POST", path, said | {"shipments": about})
+
+    def _publish(self, events: Sequence[Said]) -> None:
+        self.published += self._voices.say(events)
+
+    def _named(self, story: Story, event: Said) -> Said:
+        """Passes and devices that aren't gates belong to a variant, as its shipments do."""
+        fact = dict(event.fact)
+        if "pass" in fact:
+            fact["pass"] = self._number(story, fact["pass"])
+        return event._replace(device=self._device(story, event.device), fact=fact)
+
+    def _device(self, story: Story, name: str) -> str:
+        is_gate = any(one.kind == "gate" for one in story.devices if one.name == name)
+        return name if is_gate else self._number(story, name)
+
+    def _look(self, story: Story, look: Look) -> None:
+        self.installation.settle(story.moment(look.at))
+        standing = {}
+        for shipment in story.shipments:
+            number = self._number(story, shipment.number)
+            answer = self.installation.ask("GET", f"/v1/shipments/{quote(number)}/custody")
+            standing[shipment.number] = answer["findings"]
+        expected = [one for one in look.expect if not one.only or story.name in one.only]
+        compared = compare(story, expected, standing)
+        compared.missing.extend(self._undecided(story, look))
+        compared.missing.extend(self._unchained(story, look))
+        self.compared.append(compared)
+
+    def _unchained(self, story: Story, look: Look) -> Iterator[str]:
+        """Shipments whose chain of custody isn't what it should be."""
+        for shipment, wanted in look.continuity.items():
+            number = self._number(story, shipment)
+            answer = self.installation.ask("GET", f"/v1/shipments/{quote(number)}/coverage")
+            told = answer["continuity"]["verdict"]
+            if told != wanted:
+                yield f"{story.name} {shipment} chain {wanted}: it is {told}"
+
+    def _undecided(self, story: Story, look: Look) -> Iterator[str]:
+        """Gates whose newest decision isn't what it should be."""
+        for gate, wanted in look.gates.items():
+            rows = self.installation.ask("GET", f"/v1/gates/{gate}/decisions")["decisions"]
+            told = rows[0]["decision"] if rows else "nothing"
+            if told != wanted:
+                yield f"{story.name} {gate} decides {wanted}: it decided {told}"
+
+    @staticmethod
+    def _number(story: Story, number: str) -> str:
+        return f"{number}-{story.suffix}" if story.suffix else number
+
+    @staticmethod
+    def _iso(story: Story, text: str | None) -> str | None:
+        return None if text is None else story.moment(text).isoformat()
+
+    @staticmethod
+    def _over(story: Story) -> str:
+        last = story.moment(story.looks[-1].at)
+        return (last + timedelta(hours=1)).isoformat()
+
+
+def _at_the_end(story: Story, said: Sequence[Said], rng: random.Random) -> list[Said]:
+    last = story.moment(story.looks[-1].at)
+    found = [event._replace(sent=last) for event in said if event.time <= last]
+    rng.shuffle(found)
+    return found
+
+
+def _steps(
+    said: Sequence[Said], breaks: Sequence[datetime], step: timedelta
+) -> Iterator[tuple[datetime, list[Said]]]:
+    """Events in lumps of at most a step, none across a break; gates and seals at their own moment."""
+    held: list[Said] = []
+    for event in said:
+        at_once = event.fact["type"] in AT_ONCE and event.sent == event.time
+        if held and (
+            event.sent >= held[0].sent + step
+            or (at_once and event.sent != held[0].sent)
+            or bisect_left(breaks, held[0].sent) != bisect_left(breaks, event.sent)
+        ):
+            yield held[-1].sent, held
+            held = []
+        held.append(event)
+        if at_once:
+            yield event.sent, held
+            held = []
+    if held:
+        yield held[-1].sent, held
