@@ -46,7 +46,7 @@ COMMANDS: Final = {
     "gateway": Mounted("gateway.commands.gateway", "The recording worker.", _PARTS),
     "judge": Mounted("gateway.commands.judge", "The judging worker, with relay and upkeep.", _PARTS),
     "api": Mounted("gateway.commands.api", "The HTTP API and the pages.", _PARTS),
-    "simulate": Mounted("simulators.cli", "Simulated trucks, scanners and gates.", _MEASURE),
+    "simulate": Mounted("gateway.commands.simulate", "Play scenarios, check and score findings.", _MEASURE),
     "load": Mounted("gateway.commands.load", "Push a system to its limit, and say where that is.", _MEASURE),
     "bench": Mounted("gateway.commands.bench", "Benchmarks.", _MEASURE),
 }

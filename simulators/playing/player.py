@@ -8,13 +8,14 @@ import random
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from enum import Enum
 from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from simulators.places import load as load_places
 from simulators.playing.comparing import Compared, compare
-from simulators.playing.story import Installation, Story
+from simulators.playing.story import Exists, Installation, Story
 from simulators.playing.voices import Voices
 from simulators.scripts.actors import Document, Shipment
 from simulators.scripts.format import Look
@@ -33,6 +34,16 @@ class Act(NamedTuple):
     do: Callable[[], None]
 
 
+class Looks(Enum):
+    """Which looks of a story are taken."""
+
+    ALL = "all"
+    LAST = "last"
+    HINDSIGHT = "hindsight"
+    """Only the last one, long after it: what opened since doesn't count, and what closed since was open."""
+    NONE = "none"
+
+
 class Player:
     """Plays on one installation.
 
@@ -42,7 +53,7 @@ class Player:
         step: at most so much of a story's time is published at once.
 
     Attributes:
-        compared: what each look found.
+        looked: what each look found, with the story's name.
         published: events.
     """
 
@@ -50,12 +61,17 @@ class Player:
         self.installation = installation
         self.places = load_places()
         self.secrets: dict[str, str] = {}
-        self.compared: list[Compared] = []
+        self.looked: list[tuple[str, Compared]] = []
         self.published = 0
         self._run, self._step = run, step
         self._last: dict[str, int] = {}
         self._voices = Voices(*installation.broker, self.secrets, run)
         self._build()
+
+    @property
+    def compared(self) -> list[Compared]:
+        """What each look found."""
+        return [compared for _, compared in self.looked]
 
     def close(self) -> None:
         """Let the devices go."""
@@ -65,6 +81,8 @@ class Player:
         self,
         stories: Sequence[Story],
         *,
+        looks: Looks = Looks.ALL,
+        tell: Callable[[int, int, datetime], None] = lambda *_: None,
         midway: Callable[[], None] | None = None,
         shuffled: random.Random | None = None,
     ) -> None:
@@ -72,6 +90,8 @@ class Player:
 
         Args:
             stories: the stories.
+            looks: which of their looks are taken.
+            tell: told before each act how many are done, of how many, and the moment that comes.
             midway: done when half of everything has been done.
             shuffled: everything that devices say arrives at their story's last look, in any order, and only
                 that look is taken.
@@ -80,10 +100,11 @@ class Player:
         told = self._numbered(stories)
         for story, said in zip(stories, told, strict=True):
             events = said if shuffled is None else _at_the_end(story, said, shuffled)
-            looks = story.looks if shuffled is None else story.looks[-1:]
-            acts += self._acts(story, events, looks, len(acts))
+            taken = _taken(story, looks if shuffled is None else Looks.LAST)
+            acts += self._acts(story, events, taken, len(acts), hindsight=looks is Looks.HINDSIGHT)
         acts.sort()
         for place, act in enumerate(acts):
+            tell(place, len(acts), act.at)
             if midway is not None and place == len(acts) // 2:
                 midway()
             self.installation.reach(act.at)
@@ -91,7 +112,7 @@ class Player:
 
     def _numbered(self, stories: Sequence[Story]) -> list[list[Said]]:
         """What each story's devices say, each device counting on through all of them in order of time."""
-        told = [[self._named(story, event) for event in story.said()] for story in stories]
+        told = [list(self._named(story)) for story in stories]
         numbers: dict[tuple[int, str, int], int] = {}
         events = {
             (one.device, one.time, place, one.number) for place, said in enumerate(told) for one in said
@@ -104,7 +125,9 @@ class Player:
             for place, said in enumerate(told)
         ]
 
-    def _acts(self, story: Story, said: Sequence[Said], looks: Sequence[Look], first: int) -> Iterator[Act]:
+    def _acts(
+        self, story: Story, said: Sequence[Said], looks: Sequence[Look], first: int, *, hindsight: bool
+    ) -> Iterator[Act]:
         self._register(story)
         place = first
         yield Act(story.begins, 0, place, partial(self._open, story))
@@ -131,7 +154,7 @@ class Player:
             yield Act(at, 2, place, partial(self._publish, events))
         for look in looks:
             place += 1
-            yield Act(story.moment(look.at), 3, place, partial(self._look, story, look))
+            yield Act(story.moment(look.at), 3, place, partial(self._look, story, look, hindsight=hindsight))
 
     def _ask(self, method: str, path: str, body: Any) -> None:
         self.installation.ask(method, path, body)
@@ -149,12 +172,20 @@ class Player:
             if name not in self.secrets:
                 body = {"park": park, "code": code, "kind": device.kind, "datum": device.datum}
                 body["expected_every_s"] = device.expected_every_s  # type: ignore[assignment]
-                self.secrets[name] = self.installation.ask("POST", "/v1/devices", body)["secret"]
+                self.secrets[name] = self._secret(name, body)
             if device.on:
                 attachment: dict[str, Any] = {"device": name, "thing": device.on, "role": device.role}
                 attachment["from"] = self._iso(story, device.begins) or story.begins.isoformat()
                 attachment["to"] = self._iso(story, device.ends) or self._over(story)
                 self.installation.ask("POST", "/v1/attachments", attachment)
+
+    def _secret(self, name: str, body: dict[str, Any]) -> str:
+        """A device's secret; of one that was registered before us, a new one."""
+        try:
+            answer = self.installation.ask("POST", "/v1/devices", body)
+        except Exists:
+            answer = self.installation.ask("POST", f"/v1/devices/{name}/secret", {})
+        return str(answer["secret"])
 
     def _open(self, story: Story) -> None:
         for shipment in story.shipments:
@@ -208,29 +239,33 @@ class Player:
     def _publish(self, events: Sequence[Said]) -> None:
         self.published += self._voices.say(events)
 
-    def _named(self, story: Story, event: Said) -> Said:
+    def _named(self, story: Story) -> Iterator[Said]:
         """Passes and devices that aren't gates belong to a variant, as its shipments do."""
-        fact = dict(event.fact)
-        if "pass" in fact:
-            fact["pass"] = self._number(story, fact["pass"])
-        return event._replace(device=self._device(story, event.device), fact=fact)
+        names = {device.name: self._device(story, device.name) for device in story.devices}
+        for event in story.said():
+            fact = event.fact
+            if "pass" in fact:
+                fact = {**fact, "pass": self._number(story, fact["pass"])}
+            yield event._replace(device=names[event.device], fact=fact)
 
     def _device(self, story: Story, name: str) -> str:
         is_gate = any(one.kind == "gate" for one in story.devices if one.name == name)
         return name if is_gate else self._number(story, name)
 
-    def _look(self, story: Story, look: Look) -> None:
+    def _look(self, story: Story, look: Look, *, hindsight: bool) -> None:
         self.installation.settle(story.moment(look.at))
         standing = {}
         for shipment in story.shipments:
             number = self._number(story, shipment.number)
             answer = self.installation.ask("GET", f"/v1/shipments/{quote(number)}/custody")
-            standing[shipment.number] = answer["findings"]
+            standing[shipment.number] = [
+                one for one in answer["findings"] if not hindsight or _opened_by(one, story.moment(look.at))
+            ]
         expected = [one for one in look.expect if not one.only or story.name in one.only]
         compared = compare(story, expected, standing)
         compared.missing.extend(self._undecided(story, look))
         compared.missing.extend(self._unchained(story, look))
-        self.compared.append(compared)
+        self.looked.append((story.name, compared))
 
     def _unchained(self, story: Story, look: Look) -> Iterator[str]:
         """Shipments whose chain of custody isn't what it should be."""
@@ -261,6 +296,20 @@ class Player:
     def _over(story: Story) -> str:
         last = story.moment(story.looks[-1].at)
         return (last + timedelta(hours=1)).isoformat()
+
+
+def _taken(story: Story, looks: Looks) -> Sequence[Look]:
+    if looks is Looks.NONE:
+        return []
+    return story.looks if looks is Looks.ALL else story.looks[-1:]
+
+
+def _opened_by(finding: dict[str, Any], moment: datetime) -> bool:
+    """Whether it had opened by then; what has closed since is open again."""
+    closed = finding["closed_at"]
+    if closed is not None and datetime.fromisoformat(closed) > moment:
+        finding |= {"closed_at": None, "state": "open"}
+    return datetime.fromisoformat(finding["opened_at"]) <= moment
 
 
 def _at_the_end(story: Story, said: Sequence[Said], rng: random.Random) -> list[Said]:

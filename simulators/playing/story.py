@@ -11,6 +11,10 @@ from simulators.scripts.format import Look
 from simulators.scripts.timeline import Said
 
 
+class Exists(Exception):
+    """The installation has that already; the message is its answer."""
+
+
 class Story(Protocol):
     """Something that happens at moments of its own; a script's timeline is one, a simulated world another."""
 
@@ -80,7 +84,11 @@ class Installation(Protocol):
         ...
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """One request to its API; an error answer is an exception."""
+        """One request to its API.
+
+        Raises:
+            Exists: it answers that it has that already; any other error is the installation's own.
+        """
         ...
 
     def reach(self, moment: datetime) -> None:
