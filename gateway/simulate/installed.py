@@ -37,9 +37,10 @@ class Installed:
         home: its data directory.
         clock: what sets its clock; None: the machine's.
         pace: of the story.
+        patient: judge everything before the clock goes on, so that nothing is told late for want of ours.
     """
 
-    def __init__(self, home: Home, clock: ClockFile | None, pace: Pace) -> None:
+    def __init__(self, home: Home, clock: ClockFile | None, pace: Pace, *, patient: bool = False) -> None:
         endpoints = home.endpoints()
         if endpoints.api is None or endpoints.mqtt is None or endpoints.database_dsn is None:
             raise Problem(f"the installation of {home.path} is not ready", "it is still starting: try again")
@@ -50,6 +51,7 @@ class Installed:
         self.broker = (mqtt.hostname or "", mqtt.port or 0)
         self.clock = clock
         self._pace = pace
+        self._is_patient = patient
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """One request to the API.
@@ -79,6 +81,8 @@ class Installed:
 
     def reach(self, moment: datetime) -> None:
         """Wait for a moment of the story, and set the clock to it where there is one to set."""
+        if self._is_patient and self.clock is not None and moment > self.clock.now():
+            self.settle(self.clock.now())
         self._pace.wait(moment)
         if self.clock is not None:
             self.clock.reach(moment)
@@ -109,7 +113,7 @@ class Installed:
 
 
 @contextmanager
-def temporary(begins: datetime, pace: Pace) -> Iterator[Installed]:
+def temporary(begins: datetime, pace: Pace, *, patient: bool = False) -> Iterator[Installed]:
     """An installation of one's own, whose clock shows a moment; gone afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="bondwatch-simulate-"))
     directory.chmod(0o711)  # the database may run as another user
@@ -117,12 +121,12 @@ def temporary(begins: datetime, pace: Pace) -> Iterator[Installed]:
         clock = ClockFile(directory / "clock")
         clock.begin(begins)
         with Instance(directory, clock=clock.path) as instance:
-            yield Installed(instance.home, clock, pace)
+            yield Installed(instance.home, clock, pace, patient=patient)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def running(home: Path, pace: Pace) -> Installed:
+def running(home: Path, pace: Pace, *, patient: bool = False) -> Installed:
     """The one that runs on a data directory.
 
     Raises:
@@ -130,4 +134,4 @@ def running(home: Path, pace: Pace) -> Installed:
     """
     settings = Settings.load(home=home)
     clock = None if settings.clock_file is None else ClockFile(settings.clock_file)
-    return Installed(Home(settings.home), clock, pace)
+    return Installed(Home(settings.home), clock, pace, patient=patient)

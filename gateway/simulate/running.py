@@ -1,4 +1,4 @@
-"""Plays scenarios on an installation: which story when, how far it is, and what came of it."""
+"""Plays scenarios on an installation: how far it is, what stands in the end, and how that compares."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from gateway.simulate.installed import Installed
-from simulators.places import load as load_places
 from simulators.playing.player import STEP, Looks, Player
 from simulators.playing.story import Story
-from simulators.scripts.format import Script
-from simulators.scripts.timeline import LOCAL, Timeline, variants
+from simulators.reality.score import Found, Rule, figures, found_from, score
+from simulators.reality.world import World
+from simulators.scripts.timeline import LOCAL
 
-APART_DAYS: Final = 28
-"""Between the variants of a script, and between rounds: weekdays stay what they are."""
+SCORED_STEP: Final = timedelta(minutes=1)
+"""Nobody is told of something earlier than the clock comes to it: delays are this fine."""
 
 _TICK_S: Final = 0.25
 
@@ -32,41 +33,45 @@ class Report:
     Attributes:
         played: stories, by name: whether each ended with exactly what it must; None: nobody asked.
         published: events.
+        hours: of trucks under custody, of all worlds.
         missing: expected and not there.
         unexpected: there and not expected.
+        scored: how each rule did in the worlds.
         wall_s: seconds that it took.
     """
 
     played: dict[str, bool | None] = field(default_factory=dict)
     published: int = 0
+    hours: float = 0.0
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
+    scored: dict[str, Rule] = field(default_factory=dict)
     wall_s: float = 0.0
 
+    def told(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "rules": figures(self.scored),
+            "played": self.played,
+            "published": self.published,
+            "hours": round(self.hours, 1),
+            "missing": self.missing,
+            "unexpected": self.unexpected,
+            "wall_s": self.wall_s,
+        }
 
-def rounds(scripts: Sequence[Script]) -> list[list[Timeline]]:
-    """Which stories are played at the same time: the first variant of each, then the second of each …"""
-    places = load_places()
-    found: list[list[Timeline]] = []
-    for script in scripts:
-        for number, variant in enumerate(variants(script)):
-            if number == len(found):
-                found.append([])
-            found[number].append(Timeline(script, variant, places, later=number * APART_DAYS))
-    return found
 
-
-def step_of(speed: float | None) -> timedelta:
-    """How much of a story is published at once: a quarter of a second's worth, at most ten minutes."""
-    return STEP if speed is None else min(STEP, timedelta(seconds=speed * _TICK_S))
+def step_of(speed: float | None, *, scored: bool) -> timedelta:
+    """How much of a story is published at once: a quarter of a second's worth, within bounds."""
+    most = SCORED_STEP if scored else STEP
+    return most if speed is None else min(most, timedelta(seconds=speed * _TICK_S))
 
 
 def play(
     installed: Installed,
     stories: Sequence[Sequence[Story]],
+    player: Player,
     *,
-    speed: float | None,
-    run: int,
     looks: Looks,
     console: Console,
 ) -> Report:
@@ -75,31 +80,23 @@ def play(
     Args:
         installed: where.
         stories: the rounds.
-        speed: of the story against ours; None: as fast as it goes.
-        run: of the devices' numbers.
-        looks: which of their looks are taken.
+        player: on that.
+        looks: which of their looks are taken; of worlds, whether findings are held against the truth.
         console: for progress.
     """
     report, began = Report(), time.monotonic()
-    player = Player(installed, run=run, step=step_of(speed))
-    try:
-        with Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[at]}"),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        ) as progress:
-            for together in stories:
-                names = ", ".join(story.name for story in together)
-                task = progress.add_task(names, total=None, at="")
-
-                player.play(together, looks=looks, tell=partial(_tell, progress, task))
-                for story in together:
-                    _note(report, story.name, player, looks)
-    finally:
-        player.close()
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[at]}"), TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        for together in stories:
+            task = progress.add_task(", ".join(story.name for story in together), total=None, at="")
+            player.play(together, looks=looks, tell=partial(_tell, progress, task))
+            for story in together:
+                if looks is not Looks.NONE and isinstance(story, World):
+                    _hold_against_truth(report, story, installed)
+                else:
+                    _note(report, story, player, looks)
     report.published = player.published
     report.wall_s = round(time.monotonic() - began, 1)
     return report
@@ -109,10 +106,32 @@ def _tell(progress: Progress, task: TaskID, done: int, total: int, at: datetime)
     progress.update(task, completed=done, total=total, at=f"{at.astimezone(LOCAL):%Y-%m-%d %H:%M}")
 
 
-def _note(report: Report, name: str, player: Player, looks: Looks) -> None:
-    found = [one for story, one in player.looked if story == name]
+def _note(report: Report, story: Story, player: Player, looks: Looks) -> None:
+    found = [one for name, one in player.looked if name == story.name]
     missing = [text for one in found for text in one.missing]
     unexpected = [text for one in found for text in one.unexpected]
     report.missing += missing
     report.unexpected += unexpected
-    report.played[name] = None if looks is Looks.NONE else not missing and not unexpected
+    report.played[story.name] = None if looks is Looks.NONE else not missing and not unexpected
+
+
+def _hold_against_truth(report: Report, world: World, installed: Installed) -> None:
+    """Score a world's findings; what is wrong is missing or unexpected, too."""
+    findings = [one for shipment in world.shipments for one in standing(world, shipment.number, installed)]
+    scored = score(world.incidents, findings, world.told.rules)
+    for code, rule in scored.items():
+        total = report.scored.setdefault(code, Rule())
+        total.add(rule)
+        report.missing += rule.missed
+        report.unexpected += rule.false
+    report.hours += world.hours
+    report.played[world.name] = not any(rule.missed or rule.false for rule in scored.values())
+
+
+def standing(world: World, shipment: str, installed: Installed) -> list[Found]:
+    """The findings of a shipment that stand at the world's end."""
+    path = f"/v1/shipments/{quote(shipment)}"
+    findings = installed.ask("GET", f"{path}/custody")["findings"]
+    history = installed.ask("GET", f"{path}/history")["changes"]
+    found = found_from(shipment, findings, history, world.begins)
+    return [one for one in found if one.begins <= world.ends_s]

@@ -55,6 +55,15 @@ class Rule:
     unsure: int = 0
     delays_s: list[float] = field(default_factory=list)
 
+    def add(self, other: Rule) -> None:
+        """Count another world's in."""
+        self.found += other.found
+        self.missed += other.missed
+        self.false += other.false
+        self.borderline += other.borderline
+        self.unsure += other.unsure
+        self.delays_s += other.delays_s
+
     @property
     def precision(self) -> float | None:
         """Right findings of all findings; None: there are none."""
