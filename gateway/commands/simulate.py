@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -18,7 +19,7 @@ from rich.table import Table
 from gateway.problem import Problem
 from gateway.simulate.installed import Installed, running, temporary
 from gateway.simulate.pace import Pace
-from gateway.simulate.running import Report, play, step_of
+from gateway.simulate.running import SCORED_STEP, Report, play, step_of
 from simulators import library
 from simulators.places import load as load_places
 from simulators.playing.player import Looks, Player
@@ -44,8 +45,9 @@ def simulate(
         bool, typer.Option("--all", help="Every story and world that comes along.")
     ] = False,
     speed: Annotated[
-        str, typer.Option(metavar="60x|max", help="How much faster than it happens; max: as fast as it goes.")
-    ] = "60x",
+        str | None,
+        typer.Option(metavar="60x|max", help="How much faster than it happens. Default: 60x, --score: max."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of worlds: the same seed, the same world.")] = 7,
     hours: Annotated[
         float | None, typer.Option(min=1, help="Of worlds: truck-hours under custody, all together.")
@@ -76,12 +78,15 @@ def simulate(
     names = library.names() if everything else list(scenarios or ())
     if not names:
         raise Problem("no scenario is named", "bondwatch simulate --list shows them; --all plays them all")
-    pace = _pace(speed)
+    pace = _pace(speed or ("max" if score else "60x"))
     looks = Looks.ALL if check or score else Looks.NONE
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing that was started stays
     try:
         drawn = library.Drawn(seed, hours, devices)
         stories = library.rounds(_playable(names), load_places(), drawn)
-        with _installation(home, min(story.begins for story in stories[0]), Pace(pace), score) as installed:
+        with _installation(
+            home, min(story.begins for story in stories[0]), Pace(pace), SCORED_STEP if score else None
+        ) as installed:
             player = Player(installed, run=int(time.time()) if home else 1, step=step_of(pace, scored=score))
             try:
                 report = play(installed, stories, player, looks=looks, console=console)
@@ -102,11 +107,13 @@ def simulate(
 
 
 @contextmanager
-def _installation(home: Path | None, begins: datetime, pace: Pace, patient: bool) -> Iterator[Installed]:
+def _installation(
+    home: Path | None, begins: datetime, pace: Pace, patience: timedelta | None
+) -> Iterator[Installed]:
     if home is not None:
-        yield running(home, pace, patient=patient)
+        yield running(home, pace, patience)
         return
-    with temporary(begins, pace, patient=patient) as installed:
+    with temporary(begins, pace, patience) as installed:
         yield installed
 
 

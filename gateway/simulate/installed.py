@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib import error as http_errors
@@ -37,10 +37,13 @@ class Installed:
         home: its data directory.
         clock: what sets its clock; None: the machine's.
         pace: of the story.
-        patient: judge everything before the clock goes on, so that nothing is told late for want of ours.
+        patience: each time that the clock has gone so far, everything is judged before it goes on, so that
+            nothing is told late because the story runs ahead; None: it may.
     """
 
-    def __init__(self, home: Home, clock: ClockFile | None, pace: Pace, *, patient: bool = False) -> None:
+    def __init__(
+        self, home: Home, clock: ClockFile | None, pace: Pace, patience: timedelta | None = None
+    ) -> None:
         endpoints = home.endpoints()
         if endpoints.api is None or endpoints.mqtt is None or endpoints.database_dsn is None:
             raise Problem(f"the installation of {home.path} is not ready", "it is still starting: try again")
@@ -51,7 +54,8 @@ class Installed:
         self.broker = (mqtt.hostname or "", mqtt.port or 0)
         self.clock = clock
         self._pace = pace
-        self._is_patient = patient
+        self._patience = patience
+        self._settled = datetime.min.replace(tzinfo=UTC)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """One request to the API.
@@ -81,8 +85,9 @@ class Installed:
 
     def reach(self, moment: datetime) -> None:
         """Wait for a moment of the story, and set the clock to it where there is one to set."""
-        if self._is_patient and self.clock is not None and moment > self.clock.now():
-            self.settle(self.clock.now())
+        if self._patience is not None and moment >= self._settled + self._patience:
+            self.settle(self.now())
+            self._settled = moment
         self._pace.wait(moment)
         if self.clock is not None:
             self.clock.reach(moment)
@@ -113,7 +118,7 @@ class Installed:
 
 
 @contextmanager
-def temporary(begins: datetime, pace: Pace, *, patient: bool = False) -> Iterator[Installed]:
+def temporary(begins: datetime, pace: Pace, patience: timedelta | None = None) -> Iterator[Installed]:
     """An installation of one's own, whose clock shows a moment; gone afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="bondwatch-simulate-"))
     directory.chmod(0o711)  # the database may run as another user
@@ -121,12 +126,12 @@ def temporary(begins: datetime, pace: Pace, *, patient: bool = False) -> Iterato
         clock = ClockFile(directory / "clock")
         clock.begin(begins)
         with Instance(directory, clock=clock.path) as instance:
-            yield Installed(instance.home, clock, pace, patient=patient)
+            yield Installed(instance.home, clock, pace, patience)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def running(home: Path, pace: Pace, *, patient: bool = False) -> Installed:
+def running(home: Path, pace: Pace, patience: timedelta | None = None) -> Installed:
     """The one that runs on a data directory.
 
     Raises:
@@ -134,4 +139,4 @@ def running(home: Path, pace: Pace, *, patient: bool = False) -> Installed:
     """
     settings = Settings.load(home=home)
     clock = None if settings.clock_file is None else ClockFile(settings.clock_file)
-    return Installed(Home(settings.home), clock, pace, patient=patient)
+    return Installed(Home(settings.home), clock, pace, patience)

@@ -20,8 +20,8 @@ from simulators.reality.score import Found, Rule, figures, found_from, score
 from simulators.reality.world import World
 from simulators.scripts.timeline import LOCAL
 
-SCORED_STEP: Final = timedelta(minutes=1)
-"""Nobody is told of something earlier than the clock comes to it: delays are this fine."""
+SCORED_STEP: Final = timedelta(minutes=2)
+"""Nobody is told of something earlier than the clock comes to it: delays are up to so much too long."""
 
 _TICK_S: Final = 0.25
 
@@ -118,6 +118,7 @@ def _note(report: Report, story: Story, player: Player, looks: Looks) -> None:
 def _hold_against_truth(report: Report, world: World, installed: Installed) -> None:
     """Score a world's findings; what is wrong is missing or unexpected, too."""
     findings = [one for shipment in world.shipments for one in standing(world, shipment.number, installed)]
+    findings = [one for one in findings if one.rule not in world.told.beside]
     scored = score(world.incidents, findings, world.told.rules)
     for code, rule in scored.items():
         total = report.scored.setdefault(code, Rule())

@@ -116,6 +116,7 @@ class WorldFile(_Strict, frozen=True):
         spread_h: the trucks' first moments lie in so many hours.
         ambient_c: lowest and highest temperature outdoors of the day.
         rules: whose findings it expects: exactly those that the truth tells of. Any other is unexpected.
+        beside: rules whose findings aren't held against the truth: conclusions from other findings, reports.
         fleets: who is on the road.
     """
 
@@ -123,6 +124,7 @@ class WorldFile(_Strict, frozen=True):
     begins: datetime
     rules: tuple[str, ...]
     fleets: Annotated[tuple[Fleet, ...], Meta(min_length=1)]
+    beside: tuple[str, ...] = ()
     hours: Positive = 20
     spread_h: Positive = 3
     ambient_c: tuple[float, float] = (16.0, 31.0)

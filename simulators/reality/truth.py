@@ -186,6 +186,22 @@ def seal_broken_in_transit(one: Seen) -> Iterator[Incident]:
     yield Incident("seal_broken_in_transit", haul.shipment, opened, haul.ends, opened, True, why)
 
 
+def wrong_destination(one: Seen) -> Iterator[Incident]:
+    """A9: the seal was cut on the way, in a zone that is not of its way and not for inspections."""
+    haul = one.haul
+    if haul.cut is None:
+        return
+    place = haul.drive.course.at(haul.cut)
+    for code, feature in one.places.features.items():
+        kind = feature["properties"]["kind"]
+        if kind in {"corridor", "gate", "inspection"} or code in {haul.origin, haul.destination}:
+            continue
+        if shapely.contains_xy(_zone(one.places, code), *place):
+            sure = not one.blind((haul.cut - 120, haul.cut + 120))
+            why = f"cut in {code}"
+            yield Incident("wrong_destination", haul.shipment, haul.cut, one.entered, haul.cut, sure, why)
+
+
 def door_or_light_while_sealed(one: Seen) -> Iterator[Incident]:
     """C6: the door stood open for 20 s while the seal was locked."""
     haul = one.haul
@@ -280,6 +296,7 @@ RULES: Final[dict[str, Callable[[Seen], Iterator[Incident]]]] = {
         forbidden_zone_entry,
         zone_exit_without_release,
         seal_broken_in_transit,
+        wrong_destination,
         door_or_light_while_sealed,
         seal_silent,
         device_silent,
