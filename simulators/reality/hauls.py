@@ -207,8 +207,8 @@ def haul(
         ),
         tracker_off=list(_tracker_off(deeds, rng, (out_at, in_at), driven.course.ends)),
         seal_off=[one for one in _seal_off(deeds, rng, (out_at, in_at)) if not _covers(one, cut)],
-        urban=_stretches(rng, line, 4 if "urban" in deeds else 1, 0.125 * line.length_m),
-        tunnels=_stretches(rng, line, rng.choice([0, 0, 1, 2]), rng.uniform(300, 2500)),
+        urban=_stretches(rng, line, 4 if "urban" in deeds else 1, 0.125 * line.length_m, within=(0, 1)),
+        tunnels=_stretches(rng, line, rng.choice([0, 0, 1, 2]), rng.uniform(300, 2500), within=(0.1, 0.8)),
         radio=Radio(offline, 0.0, doubled),
         tracker_radio=Radio(offline, skew, doubled, 0.03 if "rubbish" in deeds else 0.0),
     )
@@ -318,7 +318,9 @@ def _failures(deeds: frozenset[str], rng: random.Random, way_out: Window) -> Ite
             yield at, at + rng.uniform(least, most) * MIN
 
 
-def _stretches(rng: random.Random, line: Line, how_many: int, long_m: float) -> list[Window]:
-    """Parts of the road, metres along it."""
-    begins = [rng.uniform(0, line.length_m) for _ in range(how_many)]
+def _stretches(
+    rng: random.Random, line: Line, how_many: int, long_m: float, *, within: Window
+) -> list[Window]:
+    """Parts of the road, metres along it; they begin within two shares of it."""
+    begins = [rng.uniform(*within) * line.length_m for _ in range(how_many)]
     return [(at, at + long_m) for at in begins]

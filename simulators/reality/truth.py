@@ -10,6 +10,7 @@ left out is part of every score.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from shapely.geometry import Polygon
 from simulators.places import Places
 from simulators.reality.course import Floats, off_m, runs
 from simulators.reality.hauls import GUARDED, MIN, Haul
+from simulators.reality.noticing import PARKED_EVERY_S
 from simulators.reality.speech import Window
 
 SAMPLED_S: Final = 5.0
@@ -30,6 +32,10 @@ STAY_SILENCE_S: Final = 1500.0
 
 SEAL_SILENCE_S: Final = 900.0
 """Fifteen minutes, rule C4."""
+
+
+BLIND_S: Final = PARKED_EVERY_S + 20.0
+"""Longer between two fixes than a parked tracker takes."""
 
 
 class Incident(NamedTuple):
@@ -80,8 +86,11 @@ class Seen(NamedTuple):
     entered: float
 
     def blind(self, window: Window) -> bool:
-        """Whether the tracker was dead during part of a time."""
-        return any(begins < window[1] and window[0] < ends for begins, ends in self.haul.tracker_off)
+        """Whether nobody could see where it was for part of a time: for longer than trackers are parked."""
+        fixes = [self.haul.begins, *self.heard.fixes, self.haul.ends]
+        return any(
+            other - one > BLIND_S and one < window[1] and window[0] < other for one, other in pairwise(fixes)
+        )
 
 
 def seen(haul: Haul, heard: Heard, places: Places) -> Seen:
@@ -177,13 +186,20 @@ def zone_exit_without_release(one: Seen) -> Iterator[Incident]:
 
 
 def seal_broken_in_transit(one: Seen) -> Iterator[Incident]:
-    """C1: the seal was cut on the way, or opened before customs ordered it. Sure if the seal could tell."""
+    """C1: the seal was cut on the way, or opened before customs ordered it.
+
+    It may be found of one that was opened on an order where nobody could see that it was there.
+    """
     haul = one.haul
     opened = haul.cut if haul.cut is not None else haul.unlocked
-    if opened is None or (haul.cut is None and opened >= haul.ordered):
+    if opened is None:
+        return
+    is_ordered = haul.cut is None and opened >= haul.ordered
+    if is_ordered and not one.blind((opened - 1, opened + 1)):
         return
     why = "cut" if haul.cut is not None else "opened without an order"
-    yield Incident("seal_broken_in_transit", haul.shipment, opened, haul.ends, opened, True, why)
+    why = "opened on an order, unseen" if is_ordered else why
+    yield Incident("seal_broken_in_transit", haul.shipment, opened, haul.ends, opened, not is_ordered, why)
 
 
 def wrong_destination(one: Seen) -> Iterator[Incident]:

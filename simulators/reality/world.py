@@ -18,8 +18,8 @@ from simulators.scripts.actors import Device, Document, Revision, Shipment
 from simulators.scripts.format import Look
 from simulators.scripts.timeline import LOCAL, Said
 
-GATE_EXPECTED_S: Final = 3600
-_HEARTBEAT_S: Final = 1800.0
+GATE_EXPECTED_S: Final = 600
+_HEARTBEAT_S: Final = 300.0
 _CALIBRATED_DAYS: Final = 100
 
 
