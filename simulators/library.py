@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
@@ -10,10 +12,11 @@ from simulators import scenario
 from simulators.places import Places
 from simulators.playing.story import Story
 from simulators.reality import format as worlds
-from simulators.reality.world import World
+from simulators.reality.world import Drawn, World
 from simulators.scripts import format as scripts
 from simulators.scripts.timeline import Timeline, variants
 
+WEEK: Final = timedelta(weeks=1)
 APART_DAYS: Final = 28
 """Between the variants of a script: weekdays stay what they are."""
 
@@ -35,20 +38,6 @@ class Entry(NamedTuple):
     kind: str
     title: str
     variants: tuple[str, ...]
-
-
-class Drawn(NamedTuple):
-    """What the command line says of worlds.
-
-    Attributes:
-        seed: of all randomness.
-        hours: of trucks under custody; None: the file's.
-        devices: at most so many; None: as many as it takes.
-    """
-
-    seed: int
-    hours: float | None = None
-    devices: int | None = None
 
 
 class UnknownScenario(ValueError):
@@ -94,18 +83,44 @@ def load(name: str) -> Told:
     return worlds.load(name) if "\nbegins" in text or text.startswith("begins") else scenario.load(name)
 
 
-def rounds(told: Mapping[str, Playable], places: Places, drawn: Drawn) -> list[list[Story]]:
-    """Which stories are played at the same time: the first variant of each, then the second of each …"""
+def rounds(told: Mapping[str, Playable], places: Places, drawn: Drawn, later: int = 0) -> list[list[Story]]:
+    """Which stories are played at the same time: the first variant of each, then the second of each …
+
+    Args:
+        told: scenarios by name.
+        places: where.
+        drawn: what worlds are made with.
+        later: days after their own.
+    """
     found: list[list[Story]] = [[]]
     for name, one in told.items():
         if isinstance(one, worlds.WorldFile):
             short = name.rpartition("/")[2].removesuffix(".toml")
-            found[0].append(
-                World(short, one, places, seed=drawn.seed, hours=drawn.hours, devices_most=drawn.devices)
-            )
+            found[0].append(World(short, one, places, drawn, later=later))
             continue
         for number, variant in enumerate(variants(one)):
             if number == len(found):
                 found.append([])
-            found[number].append(Timeline(one, variant, places, later=number * APART_DAYS))
+            found[number].append(Timeline(one, variant, places, later=later + number * APART_DAYS))
     return found
+
+
+def moved(
+    told: Mapping[str, Playable], places: Places, drawn: Drawn, now: datetime, *, before: bool
+) -> list[list[Story]]:
+    """The same on an installation that has a clock already: whole weeks earlier or later than told.
+
+    Args:
+        told: scenarios by name.
+        places: where.
+        drawn: what worlds are made with.
+        now: what its clock shows.
+        before: whether all of it must be over by now, because the clock can't be set; else all is to come.
+    """
+    stories = [story for together in rounds(told, places, drawn) for story in together]
+    if before:
+        over = max(story.moment(story.looks[-1].at) for story in stories)
+        weeks = math.floor((now - over) / WEEK)
+    else:
+        weeks = math.ceil((now - min(story.begins for story in stories)) / WEEK)
+    return rounds(told, places, drawn, later=7 * weeks)

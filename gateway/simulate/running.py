@@ -130,9 +130,9 @@ def _hold_against_truth(report: Report, world: World, installed: Installed) -> N
 
 
 def standing(world: World, shipment: str, installed: Installed) -> list[Found]:
-    """The findings of a shipment that stand at the world's end."""
+    """The findings of a shipment that stand at the world's end; when told, where the clock is the world's."""
     path = f"/v1/shipments/{quote(shipment)}"
     findings = installed.ask("GET", f"{path}/custody")["findings"]
-    history = installed.ask("GET", f"{path}/history")["changes"]
+    history = [] if installed.clock is None else installed.ask("GET", f"{path}/history")["changes"]
     found = found_from(shipment, findings, history, world.begins)
     return [one for one in found if one.begins <= world.ends_s]

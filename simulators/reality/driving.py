@@ -52,6 +52,7 @@ def drive(
     halts: Sequence[Halt],
     besides: Sequence[Beside],
     stays_s: float,
+    is_rail: bool,
 ) -> Drive:
     """Drive a road from end to end.
 
@@ -64,6 +65,7 @@ def drive(
         halts: where it stands on the way.
         besides: where it drives beside the road.
         stays_s: how long it stands at the end.
+        is_rail: there are no lights and no jams.
     """
     knots: list[tuple[float, Point]] = []
     stands: list[tuple[float, float]] = []
@@ -79,7 +81,8 @@ def drive(
         now += max(60.0, abs(complex(*knots[-1][1].to(line.points[0]))) / 5.0)
         knots.append((now, line.points[0]))
     passages = [(now, 0.0)]
-    jams, lights = _jams(line, rng), _lights(line, rng)
+    jams = [] if is_rail else _jams(line, rng)
+    lights = [] if is_rail else _lights(line, rng)
     left = sorted([*halts, *lights], key=lambda halt: halt.at_m)
     ends = [0.0, line.length_m, *(halt.at_m for halt in left)]
     along, mood = 0.0, 0.0

@@ -15,6 +15,7 @@ from devices.observation import Code
 
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 Positive: TypeAlias = Annotated[float, Meta(gt=0)]
+Shift: TypeAlias = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d(?!\n)$")]
 Cargo: TypeAlias = Literal["dry", "frozen", "pharma"]
 
 
@@ -45,6 +46,7 @@ class Deeds(_Strict, frozen=True):
         seal_quiet: and for 5 to 11 minutes.
         tracker_off: the tracker is dead for 20 to 45 minutes.
         tracker_quiet: and for 5 to 11 minutes.
+        border_silence: nothing is heard of the tracker for 54 to 80 hours at a border; for rails.
         battery: the tracker's battery is empty on the way, and it is never heard again.
         offline: all devices have no network for 20 to 90 minutes; what they say comes afterwards.
         compressor: the cooling unit fails for 50 to 140 minutes.
@@ -71,6 +73,7 @@ class Deeds(_Strict, frozen=True):
     seal_quiet: Share = 0
     tracker_off: Share = 0
     tracker_quiet: Share = 0
+    border_silence: Share = 0
     battery: Share = 0
     offline: Share = 0
     compressor: Share = 0
@@ -93,6 +96,7 @@ class Fleet(_Strict, frozen=True):
         weight: of the fleet among the others, when trucks are handed out.
         speed_kmh: each truck's cruising speed is drawn from this range.
         report_every_s: interval of a moving tracker's positions.
+        max_silence_s: how long the terms let tracker and seal be silent on the way.
         deeds: what they do and suffer.
     """
 
@@ -103,7 +107,28 @@ class Fleet(_Strict, frozen=True):
     weight: Positive = 1
     speed_kmh: tuple[float, float] = (60.0, 80.0)
     report_every_s: Positive = 15
+    max_silence_s: Annotated[int, Meta(ge=60)] = 900
     deeds: Deeds = Deeds()
+
+
+class Warehouse(_Strict, frozen=True):
+    """Hand scanners, which work in shifts.
+
+    Attributes:
+        park: whose scanners these are.
+        zone: the warehouse.
+        scanners: how many.
+        shelves: zones that goods are stored in; none: the warehouse itself.
+        shifts: local times, ``"08:00-16:00"``; a shift may go on after midnight.
+        scans_per_minute: of each scanner; twice as many in the first twenty minutes, none in the break.
+    """
+
+    park: Code
+    zone: Code
+    scanners: Annotated[int, Meta(ge=1, le=1000)]
+    shelves: tuple[Code, ...] = ()
+    shifts: tuple[Shift, ...] = ("08:00-16:30", "16:30-01:00")
+    scans_per_minute: Positive = 4
 
 
 class WorldFile(_Strict, frozen=True):
@@ -118,6 +143,7 @@ class WorldFile(_Strict, frozen=True):
         rules: whose findings it expects: exactly those that the truth tells of. Any other is unexpected.
         beside: rules whose findings aren't held against the truth: conclusions from other findings, reports.
         fleets: who is on the road.
+        warehouses: who scans.
     """
 
     title: str
@@ -125,12 +151,13 @@ class WorldFile(_Strict, frozen=True):
     rules: tuple[str, ...]
     fleets: Annotated[tuple[Fleet, ...], Meta(min_length=1)]
     beside: tuple[str, ...] = ()
+    warehouses: tuple[Warehouse, ...] = ()
     hours: Positive = 20
     spread_h: Positive = 3
     ambient_c: tuple[float, float] = (16.0, 31.0)
 
 
-PARTS: tuple[type[Any], ...] = (WorldFile, Fleet, Deeds)
+PARTS: tuple[type[Any], ...] = (WorldFile, Fleet, Deeds, Warehouse)
 """Every table of the format, for the documentation."""
 
 

@@ -46,7 +46,7 @@ class Haul:
         ordered: when customs ordered it to be opened.
         unlocked: when it was opened; None: it was cut.
         out: when it passed the origin's gate, and which that is; None: no gate saw it.
-        into: when it passed the destination's gate, and which.
+        into: when it passed the destination's gate, and which; None: it has none of ours.
         has_pass_out: whether it has a pass to leave, where one is needed.
         band: what the goods need; None: they are dry, and nobody measures how warm it is.
         climate: of the box, and its door.
@@ -73,7 +73,7 @@ class Haul:
     ordered: float
     unlocked: float | None
     out: tuple[float, str] | None
-    into: tuple[float, str]
+    into: tuple[float, str] | None
     has_pass_out: bool
     band: Band | None
     climate: Climate
@@ -161,13 +161,15 @@ def haul(
         waits=waits,
         cruise_mps=rng.uniform(*fleet.speed_kmh) / 3.6,
         halts=list(_halts(deeds, line, places, fleet.corridor, rng)),
+        is_rail=places.features[fleet.corridor]["properties"]["mode"] == "rail",
         besides=list(_besides(deeds, line, tolerance_m, rng)),
         stays_s=rng.uniform(40, 55) * MIN,
     )
     leaves, arrives = _gate(places, origin, "out", line), _gate(places, destination, "in", line)
-    out_at, in_at = driven.when(leaves[1]), driven.when(arrives[1])
-    is_let_out = "no_pass" not in deeds
     arrived = driven.passages[-1][0]
+    out_at = driven.when(leaves[1]) if leaves is not None else driven.passages[0][0]
+    in_at = driven.when(arrives[1]) if arrives is not None else arrived
+    is_let_out = "no_pass" not in deeds
     serial = f"BNDU{700000 + number:06d}"
     cut = rng.uniform(out_at + 5 * MIN, in_at - 2 * MIN) if "seal_cut" in deeds else None
     ordered = arrived + rng.uniform(2, 4) * MIN
@@ -191,8 +193,8 @@ def haul(
         cut=cut,
         ordered=ordered,
         unlocked=unlocked,
-        out=(out_at, leaves[0]) if is_let_out else None,
-        into=(in_at, arrives[0]),
+        out=(out_at, leaves[0]) if is_let_out and leaves is not None else None,
+        into=(in_at, arrives[0]) if arrives is not None else None,
         has_pass_out=is_let_out,
         band=BANDS.get(fleet.cargo),
         climate=climate(
@@ -255,16 +257,15 @@ def _besides(deeds: frozenset[str], line: Line, tolerance_m: float, rng: random.
         yield Beside(begins, begins + for_m, -side * (tolerance_m - rng.uniform(300, 450)))
 
 
-def _gate(places: Places, zone: str, direction: str, line: Line) -> tuple[str, float]:
-    """The gate of a zone by which a road leads in or out, and where on the road it is."""
+def _gate(places: Places, zone: str, direction: str, line: Line) -> tuple[str, float] | None:
+    """The gate of a zone by which a road leads in or out, and where on it; None: the zone has none."""
     found = []
     for code, feature in places.features.items():
         told = feature["properties"]
         if told["kind"] == "gate" and told["parent"] == zone and told["direction"] in (direction, "both"):
             at = line.nearest_m(places.middle(code))
             found.append((abs(complex(*line.point(at).to(places.middle(code)))), code, at))
-    _, code, at = min(found)
-    return code, at
+    return min(found)[1:] if found else None
 
 
 def _at_fence(places: Places, zone: str, rng: random.Random) -> Point:
@@ -291,6 +292,8 @@ def _tracker_off(deeds: frozenset[str], rng: random.Random, way_out: Window, end
     for name, least, most in (("tracker_off", 20, 45), ("tracker_quiet", 5, 11)):
         if name in deeds:
             yield _window(rng, way_out, least, most)
+    if "border_silence" in deeds:
+        yield _window(rng, way_out, 54 * 60, 80 * 60)
     if "battery" in deeds:
         yield rng.uniform(way_out[0] + 4 * MIN, way_out[1]), ends + 1
 

@@ -39,7 +39,7 @@ def tracker(haul: Haul, rng: random.Random) -> Noticed:
             now += haul.fleet.report_every_s * rng.uniform(0.95, 1.05)
         else:
             every = _SETTLING_EVERY_S if now < stand[0] + _SETTLING_S else PARKED_EVERY_S
-            now = min(now + max(every, haul.fleet.report_every_s), stand[1] + rng.uniform(1, 5))
+            now = min(now + every, stand[1] + rng.uniform(1, 5))
     return _alive(found, haul.tracker_off)
 
 

@@ -24,14 +24,11 @@ from simulators.reality.noticing import PARKED_EVERY_S
 from simulators.reality.speech import Window
 
 SAMPLED_S: Final = 5.0
-MOVE_SILENCE_S: Final = 900.0
-"""Of the move's terms."""
+SEAL_SILENCE_S: Final = 900.0
+"""Fifteen minutes, rule C4, where the terms say nothing."""
 
 STAY_SILENCE_S: Final = 1500.0
 """Five times the interval that a tracker's registration expects, rule G1."""
-
-SEAL_SILENCE_S: Final = 900.0
-"""Fifteen minutes, rule C4."""
 
 
 BLIND_S: Final = PARKED_EVERY_S + 20.0
@@ -85,6 +82,11 @@ class Seen(NamedTuple):
     left: float
     entered: float
 
+    @property
+    def is_rail(self) -> bool:
+        """Whether it goes by rail."""
+        return bool(self.places.features[self.haul.fleet.corridor]["properties"]["mode"] == "rail")
+
     def blind(self, window: Window) -> bool:
         """Whether nobody could see where it was for part of a time: for longer than trackers are parked."""
         fixes = [self.haul.begins, *self.heard.fixes, self.haul.ends]
@@ -131,11 +133,13 @@ def route_deviation(one: Seen) -> Iterator[Incident]:
 
 
 def unauthorised_stop(one: Seen) -> Iterator[Incident]:
-    """A2: stood still outside approved places for 15 minutes.
+    """A2: stood still outside approved places for 15 minutes; trains wait in yards.
 
     Sure: for 16 minutes, with the tracker alive. From 14 minutes on it may be found.
     """
     haul = one.haul
+    if one.is_rail:
+        return
     allowed = one.places.features[haul.fleet.corridor]["properties"].get("allowed_stops", ())
     for begins, ends in haul.drive.course.stands:
         if not one.left < begins < one.entered or ends - begins < 14 * MIN:
@@ -231,12 +235,16 @@ def door_or_light_while_sealed(one: Seen) -> Iterator[Incident]:
 
 
 def seal_silent(one: Seen) -> Iterator[Incident]:
-    """C4: a seal that is on the goods and not opened said nothing for 15 minutes."""
+    """C4: a seal that is on the goods and not opened said nothing for 15 minutes, or what the terms allow.
+
+    On rails it is told after 15 minutes all the same, as information.
+    """
     haul = one.haul
     opened = haul.unlocked if haul.unlocked is not None else haul.ends
     for last, heard in _gaps(one.heard.seal, haul.ends, SEAL_SILENCE_S):
-        if haul.locked <= last and last + SEAL_SILENCE_S < opened:
-            due = last + SEAL_SILENCE_S
+        is_on_road = not one.is_rail and one.left <= last < one.entered
+        due = last + (haul.fleet.max_silence_s if is_on_road else SEAL_SILENCE_S)
+        if haul.locked <= last and due < min(opened, heard):
             sure = bool(heard - due > 5)
             yield Incident("seal_silent", haul.shipment, due, heard, due, sure, _silence(last, heard))
 
@@ -244,8 +252,9 @@ def seal_silent(one: Seen) -> Iterator[Incident]:
 def device_silent(one: Seen) -> Iterator[Incident]:
     """G1: the tracker said nothing for longer than the leg allows, else five times what is expected of it."""
     haul = one.haul
-    for last, heard in _gaps(one.heard.tracker, haul.ends, MOVE_SILENCE_S):
-        limit = MOVE_SILENCE_S if one.left <= last < one.entered else STAY_SILENCE_S
+    least = min(haul.fleet.max_silence_s, STAY_SILENCE_S)
+    for last, heard in _gaps(one.heard.tracker, haul.ends, least):
+        limit = haul.fleet.max_silence_s if one.left <= last < one.entered else STAY_SILENCE_S
         is_near_border = min(abs(last - one.left), abs(last - one.entered)) < 180
         if heard - last > limit:
             due = last + limit

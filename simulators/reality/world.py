@@ -6,21 +6,42 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simulators.places import Places
 from simulators.reality import noticing
-from simulators.reality.format import Fleet, WorldError, WorldFile
+from simulators.reality.format import Fleet, Warehouse, WorldError, WorldFile
 from simulators.reality.hauls import GUARDED, MIN, Haul, haul
+from simulators.reality.scanners import scans
 from simulators.reality.speech import Fact, Radio, Utterance, speak
-from simulators.reality.truth import MOVE_SILENCE_S, Heard, Incident, incidents, seen
+from simulators.reality.truth import Heard, Incident, incidents, seen
 from simulators.scripts.actors import Device, Document, Revision, Shipment
 from simulators.scripts.format import Look
 from simulators.scripts.timeline import LOCAL, Said
 
 GATE_EXPECTED_S: Final = 600
+SETTLING_S: Final = 10 * MIN
+"""What is due so shortly before the end may be told by then or not."""
+
 _HEARTBEAT_S: Final = 300.0
+SCANNER_EXPECTED_S: Final = 3600
 _CALIBRATED_DAYS: Final = 100
+
+
+class Drawn(NamedTuple):
+    """What the command line says of worlds.
+
+    Attributes:
+        seed: of all randomness.
+        hours: of trucks under custody; None: the file's.
+        devices: at most so many; None: as many as it takes.
+        for_s: their first seconds only; None: until their end.
+    """
+
+    seed: int
+    hours: float | None = None
+    devices: int | None = None
+    for_s: float | None = None
 
 
 class World:
@@ -30,9 +51,7 @@ class World:
         name: of the file.
         told: what it says.
         places: where.
-        seed: of all randomness.
-        hours: of trucks under custody, all together; None: the file's.
-        devices_most: so many devices at most; None: as many as the hours need.
+        drawn: what the command line says.
         later: days after the file's own.
 
     Raises:
@@ -46,17 +65,16 @@ class World:
         name: str,
         told: WorldFile,
         places: Places,
+        drawn: Drawn,
         *,
-        seed: int,
-        hours: float | None = None,
-        devices_most: int | None = None,
         later: int = 0,
     ) -> None:
-        self.name, self.told, self._places, self._seed = name, told, places, seed
+        self.name, self.told, self._places = name, told, places
+        self._seed, self._for_s = drawn.seed, drawn.for_s
         self.begins = told.begins.astimezone(UTC) + timedelta(days=later)
         self._kinds = {code: feature["properties"]["kind"] for code, feature in places.features.items()}
         try:
-            self.hauls = self._hauls(told.hours if hours is None else hours, devices_most)
+            self.hauls = self._hauls(told.hours if drawn.hours is None else drawn.hours, drawn.devices)
         except KeyError as error:
             raise WorldError(f"{name}: {error.args[0]}") from error
 
@@ -68,7 +86,8 @@ class World:
     @property
     def ends_s(self) -> float:
         """Seconds from its first to its last moment; the last things said have come by then."""
-        return max(one.ends for one in self.hauls) + 10 * MIN
+        whole = max(one.ends for one in self.hauls) + 10 * MIN
+        return whole if self._for_s is None else min(whole, self._for_s)
 
     def at(self, t: float) -> datetime:
         """A second of the world in UTC."""
@@ -106,6 +125,9 @@ class World:
                     )
                 )  # fmt: skip
         found += [Device(name=name, kind="gate", expected_every_s=GATE_EXPECTED_S) for name in self._gates]
+        found += [
+            Device(name=name, kind="scanner", expected_every_s=SCANNER_EXPECTED_S) for name in self._scanners
+        ]
         return found
 
     @property
@@ -125,7 +147,8 @@ class World:
     @property
     def documents(self) -> list[Document]:
         """Passes, unlock orders, calibrations."""
-        return [document for one in self.hauls for document in self._papers(one)]
+        papers = (document for one in self.hauls for document in self._papers(one))
+        return [one for one in papers if self.moment(one.told_at or one.at) <= self.at(self.ends_s)]
 
     def terms(self, told: Mapping[str, Any]) -> dict[str, Any]:
         """They are as the API takes them."""
@@ -140,6 +163,7 @@ class World:
         return [
             Said(self.at(one.time), self.at(one.sent), one.device, one.number, one.fact)
             for one in self._utterances
+            if one.sent <= self.ends_s
         ]
 
     @cached_property
@@ -151,7 +175,8 @@ class World:
             fixes = [t for t, _ in noticed["tracker"]]
             heard = Heard(fixes, fixes, [t for t, _ in noticed["seal"]])
             found += incidents(seen(one, heard, self._places))
-        return found
+        told = [one for one in found if one.due <= self.ends_s]
+        return [one._replace(sure=one.sure and one.due <= self.ends_s - SETTLING_S) for one in told]
 
     def _hauls(self, hours: float, most: int | None) -> list[Haul]:
         told = self.told
@@ -204,7 +229,21 @@ class World:
                 found += speak(device, noticed[name], radio, self._rng(f"radio {device}"))
         for device, facts in self._at_gates().items():
             found += speak(device, facts, Radio(), self._rng(f"radio {device}"))
+        local = self.begins.astimezone(LOCAL)
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        for device, place in self._scanners.items():
+            local_s = (local - midnight).total_seconds()
+            told = scans(place, self._rng(device), local_s=local_s, ends=self.ends_s)
+            found += speak(device, told, Radio(), self._rng(f"radio {device}"))
         return sorted(found, key=lambda one: (one.sent, one.time, one.device, one.number))
+
+    @cached_property
+    def _scanners(self) -> dict[str, Warehouse]:
+        found: dict[str, Warehouse] = {}
+        for house in self.told.warehouses:
+            for _ in range(house.scanners):
+                found[f"{house.park}/SC-W{len(found) + 1:03d}"] = house
+        return found
 
     @cached_property
     def _gates(self) -> list[str]:
@@ -243,7 +282,7 @@ class World:
             "corridor": one.fleet.corridor,
             "to_zones": [one.destination],
             "seal": "any",
-            "max_silence_s": int(MOVE_SILENCE_S),
+            "max_silence_s": one.fleet.max_silence_s,
         }
         stays = [{"type": "stay", "zones": [zone]} for zone in (one.origin, one.destination)]
         return {"legs": [stays[0], move | limits, stays[1] | limits]}
