@@ -125,13 +125,20 @@ def _hold_against_truth(report: Report, world: World, installed: Installed) -> N
         total.add(rule)
         report.missing += rule.missed
         report.unexpected += rule.false
+    undeclared = [
+        f"{world.name}: {code} was found, and isn't among its rules"
+        for code, rule in scored.items()
+        if rule.found and code not in world.told.rules
+    ]
+    report.unexpected += undeclared
     report.hours += world.hours
-    report.played[world.name] = not any(rule.missed or rule.false for rule in scored.values())
+    is_as_told = not undeclared and not any(rule.missed or rule.false for rule in scored.values())
+    report.played[world.name] = is_as_told
 
 
 def standing(world: World, shipment: str, installed: Installed) -> list[Found]:
     """The findings of a shipment that stand at the world's end; when told, where the clock is the world's."""
-    path = f"/v1/shipments/{quote(shipment)}"
+    path = f"/v1/shipments/{quote(f'{shipment}-{world.suffix}')}"
     findings = installed.ask("GET", f"{path}/custody")["findings"]
     history = [] if installed.clock is None else installed.ask("GET", f"{path}/history")["changes"]
     found = found_from(shipment, findings, history, world.begins)

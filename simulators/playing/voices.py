@@ -72,6 +72,7 @@ class Voices:
             connected = threading.Event()
             client = paho.Client(CallbackAPIVersion.VERSION2, client_id=device, clean_session=True)
             client.username_pw_set(device_name(*device.split("/")), self._secrets[device])
+            client.reconnect_delay_set(min_delay=1, max_delay=5)
             client.on_connect = lambda *_: connected.set()
             client.connect(*self._address)
             client.loop_start()

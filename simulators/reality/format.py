@@ -96,6 +96,8 @@ class Fleet(_Strict, frozen=True):
         weight: of the fleet among the others, when trucks are handed out.
         speed_kmh: each truck's cruising speed is drawn from this range.
         report_every_s: interval of a moving tracker's positions.
+        reading_every_s: interval of the sensor in the box.
+        seal_every_s: interval of the seal's word.
         max_silence_s: how long the terms let tracker and seal be silent on the way.
         deeds: what they do and suffer.
     """
@@ -107,6 +109,8 @@ class Fleet(_Strict, frozen=True):
     weight: Positive = 1
     speed_kmh: tuple[float, float] = (60.0, 80.0)
     report_every_s: Positive = 15
+    reading_every_s: Annotated[int, Meta(ge=1)] = 60
+    seal_every_s: Annotated[int, Meta(ge=1)] = 240
     max_silence_s: Annotated[int, Meta(ge=60)] = 900
     deeds: Deeds = Deeds()
 

@@ -131,6 +131,7 @@ def haul(
     places: Places,
     rng: random.Random,
     *,
+    serial: int,
     begins: float,
     ambient_c: tuple[float, float],
     local_h: float,
@@ -142,6 +143,7 @@ def haul(
         fleet: it belongs to.
         places: where.
         rng: of this truck alone.
+        serial: of its box.
         begins: its first moment.
         ambient_c: outdoors, lowest and highest.
         local_h: local hour of the world's first moment.
@@ -170,7 +172,7 @@ def haul(
     out_at = driven.when(leaves[1]) if leaves is not None else driven.passages[0][0]
     in_at = driven.when(arrives[1]) if arrives is not None else arrived
     is_let_out = "no_pass" not in deeds
-    serial = f"BNDU{700000 + number:06d}"
+    box = f"BNDU{serial:06d}"
     cut = rng.uniform(out_at + 5 * MIN, in_at - 2 * MIN) if "seal_cut" in deeds else None
     ordered = arrived + rng.uniform(2, 4) * MIN
     waited = (-rng.uniform(0.5, 1.5) if "early_unlock" in deeds else rng.uniform(3, 10)) * MIN
@@ -185,7 +187,7 @@ def haul(
         origin=origin,
         destination=destination,
         plate=f"苏E{rng.choice(_LETTERS)}{number:04d}",
-        container=serial + iso6346.calc_check_digit(serial),
+        container=box + iso6346.calc_check_digit(box),
         weight_kg=rng.randrange(24_000, 41_000, 20),
         drive=driven,
         line=line,

@@ -8,13 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from simulators.reality.format import Fleet
 from simulators.reality.hauls import GUARDED, Haul
 from simulators.reality.receiver import Receiver
 from simulators.reality.speech import Fact, Window
 
-SEAL_EVERY_S: Final = 240
-SENSOR_EVERY_S: Final = 60
-TRACKER_EXPECTED_S: Final = 300
 PARKED_EVERY_S: Final = 300.0
 _SETTLING_S: Final = 300.0
 _SETTLING_EVERY_S: Final = 60.0
@@ -22,8 +20,13 @@ _SETTLING_EVERY_S: Final = 60.0
 Noticed = list[tuple[float, Fact]]
 
 
+def tracker_every_s(fleet: Fleet) -> int:
+    """The interval that a tracker's registration states."""
+    return round(max(PARKED_EVERY_S, fleet.report_every_s))
+
+
 def tracker(haul: Haul, rng: random.Random) -> Noticed:
-    """Positions: often while it moves and just after, seldom while parked; a motion sensor ends that."""
+    """Positions: often while it moves and just after, seldom while parked; a motion sensor tells both."""
     course, receiver = haul.drive.course, Receiver(rng)
     times = np.array([t for t, _ in haul.drive.passages])
     alongs = np.array([along for _, along in haul.drive.passages])
@@ -36,7 +39,8 @@ def tracker(haul: Haul, rng: random.Random) -> Noticed:
             found.append((now, fix))
         stand = next((one for one in course.stands if one[0] <= now < one[1]), None)
         if stand is None:
-            now += haul.fleet.report_every_s * rng.uniform(0.95, 1.05)
+            halt = min((begins for begins, _ in course.stands if begins > now), default=course.ends)
+            now = min(now + haul.fleet.report_every_s * rng.uniform(0.95, 1.05), halt + rng.uniform(0.5, 3))
         else:
             every = _SETTLING_EVERY_S if now < stand[0] + _SETTLING_S else PARKED_EVERY_S
             now = min(now + every, stand[1] + rng.uniform(1, 5))
@@ -49,7 +53,7 @@ def seal(haul: Haul, rng: random.Random) -> Noticed:
     battery = rng.uniform(60, 95)
     found: Noticed = [
         (t, {"type": "reading", "values": {"battery_pct": round(battery - (t - haul.begins) / 36_000, 1)}})
-        for t in _ticks(haul, SEAL_EVERY_S, rng)
+        for t in _ticks(haul, haul.fleet.seal_every_s, rng)
     ]
     states = [(haul.locked, "locked"), (haul.cut, "cut"), (haul.unlocked, "unlocked")]
     found += [(t, {"type": "seal", "seal": number, "state": state}) for t, state in states if t is not None]
@@ -58,7 +62,7 @@ def seal(haul: Haul, rng: random.Random) -> Noticed:
 
 def sensor(haul: Haul, rng: random.Random) -> Noticed:
     """What is measured in the box: the door always, and at once; the rest where the goods need it."""
-    times = [(t, True) for t in _ticks(haul, SENSOR_EVERY_S, rng)]
+    times = [(t, True) for t in _ticks(haul, haul.fleet.reading_every_s, rng)]
     times += [(edge + 0.2, False) for door in haul.climate.doors for edge in door if edge < haul.ends]
     found: Noticed = []
     for t, is_regular in sorted(times):

@@ -98,7 +98,7 @@ def score(truth: Iterable[Incident], findings: Iterable[Found], rules: Sequence[
         waiting.setdefault((finding.rule, finding.shipment), []).append(finding)
     # Sure ones first: an unsure one beside it must not take its finding away.
     for incident in sorted(truth, key=lambda one: (not one.sure, one.begins)):
-        rule = scored[incident.rule]
+        rule = scored.setdefault(incident.rule, Rule())
         rule.unsure += not incident.sure
         candidates = waiting.get((incident.rule, incident.shipment), [])
         best = max(candidates, key=lambda one: _overlap_s(incident, one), default=None)

@@ -20,15 +20,15 @@ from shapely.geometry import Polygon
 from simulators.places import Places
 from simulators.reality.course import Floats, off_m, runs
 from simulators.reality.hauls import GUARDED, MIN, Haul
-from simulators.reality.noticing import PARKED_EVERY_S
+from simulators.reality.noticing import PARKED_EVERY_S, tracker_every_s
 from simulators.reality.speech import Window
 
 SAMPLED_S: Final = 5.0
 SEAL_SILENCE_S: Final = 900.0
-"""Fifteen minutes, rule C4, where the terms say nothing."""
+"""Fifteen minutes, or two of its intervals, rule C4, where the terms say nothing."""
 
-STAY_SILENCE_S: Final = 1500.0
-"""Five times the interval that a tracker's registration expects, rule G1."""
+SILENT_AFTER: Final = 5
+"""So many of the intervals that a tracker's registration states, rule G1."""
 
 
 BLIND_S: Final = PARKED_EVERY_S + 20.0
@@ -241,9 +241,10 @@ def seal_silent(one: Seen) -> Iterator[Incident]:
     """
     haul = one.haul
     opened = haul.unlocked if haul.unlocked is not None else haul.ends
+    usual = max(SEAL_SILENCE_S, 2.0 * haul.fleet.seal_every_s)
     for last, heard in _gaps(one.heard.seal, haul.ends, SEAL_SILENCE_S):
         is_on_road = not one.is_rail and one.left <= last < one.entered
-        due = last + (haul.fleet.max_silence_s if is_on_road else SEAL_SILENCE_S)
+        due = last + (haul.fleet.max_silence_s if is_on_road else usual)
         if haul.locked <= last and due < min(opened, heard):
             sure = bool(heard - due > 5)
             yield Incident("seal_silent", haul.shipment, due, heard, due, sure, _silence(last, heard))
@@ -252,13 +253,14 @@ def seal_silent(one: Seen) -> Iterator[Incident]:
 def device_silent(one: Seen) -> Iterator[Incident]:
     """G1: the tracker said nothing for longer than the leg allows, else five times what is expected of it."""
     haul = one.haul
-    least = min(haul.fleet.max_silence_s, STAY_SILENCE_S)
+    usual = SILENT_AFTER * tracker_every_s(haul.fleet)
+    least = min(haul.fleet.max_silence_s, usual)
     for last, heard in _gaps(one.heard.tracker, haul.ends, least):
-        limit = haul.fleet.max_silence_s if one.left <= last < one.entered else STAY_SILENCE_S
+        limit = haul.fleet.max_silence_s if one.left <= last < one.entered else usual
         is_near_border = min(abs(last - one.left), abs(last - one.entered)) < 180
         if heard - last > limit:
             due = last + limit
-            sure = heard - due > 5 and not (is_near_border and heard - last < STAY_SILENCE_S + 5)
+            sure = heard - due > 5 and not (is_near_border and heard - last < usual + 5)
             yield Incident("device_silent", haul.shipment, due, heard, due, sure, _silence(last, heard))
 
 

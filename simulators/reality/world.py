@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -58,8 +59,6 @@ class World:
         WorldError: the file names a place that isn't there.
     """
 
-    suffix = ""
-
     def __init__(
         self,
         name: str,
@@ -69,7 +68,8 @@ class World:
         *,
         later: int = 0,
     ) -> None:
-        self.name, self.told, self._places = name, told, places
+        self.name = self.suffix = name
+        self.told, self._places = told, places
         self._seed, self._for_s = drawn.seed, drawn.for_s
         self.begins = told.begins.astimezone(UTC) + timedelta(days=later)
         self._kinds = {code: feature["properties"]["kind"] for code, feature in places.features.items()}
@@ -114,9 +114,9 @@ class World:
         for one in self.hauls:
             begins, ends = self.at(one.begins - MIN).isoformat(), self.at(one.ends).isoformat()
             for name, kind, role, every_s in (
-                (one.tracker, "tracker", "primary", noticing.TRACKER_EXPECTED_S),
-                (one.seal, "seal", "seal", noticing.SEAL_EVERY_S),
-                (one.sensor, "sensor", "sensor", noticing.SENSOR_EVERY_S),
+                (one.tracker, "tracker", "primary", noticing.tracker_every_s(one.fleet)),
+                (one.seal, "seal", "seal", one.fleet.seal_every_s),
+                (one.sensor, "sensor", "sensor", one.fleet.reading_every_s),
             ):
                 found.append(
                     Device(
@@ -192,6 +192,7 @@ class World:
                 fleet,
                 self._places,
                 self._rng(f"haul {number}"),
+                serial=zlib.crc32(self.name.encode()) % 1000 * 1000 + number,
                 begins=5 * MIN + rng.random() * told.spread_h * 3600,
                 ambient_c=told.ambient_c,
                 local_h=local.hour + local.minute / 60,
