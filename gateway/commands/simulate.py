@@ -157,10 +157,11 @@ class _Played(NamedTuple):
     ) -> Report:
         if truth is not None:
             _write(truth, stories, console)
+        timed = self.patience is not None and installed.clock is not None
         step = step_of(speed, scored=self.patience is not None)
         player = Player(installed, run=int(time.time()), step=step)
         try:
-            return play(installed, stories, player, looks=looks, console=console)
+            return play(installed, stories, player, looks=looks, timed=timed, console=console)
         finally:
             player.close()
 

@@ -73,6 +73,7 @@ def play(
     player: Player,
     *,
     looks: Looks,
+    timed: bool,
     console: Console,
 ) -> Report:
     """Play rounds of stories, one round after the other.
@@ -82,6 +83,7 @@ def play(
         stories: the rounds.
         player: on that.
         looks: which of their looks are taken; of worlds, whether findings are held against the truth.
+        timed: whether worlds are asked when their findings were told: where the story doesn't run ahead.
         console: for progress.
     """
     report, began = Report(), time.monotonic()
@@ -94,7 +96,7 @@ def play(
             player.play(together, looks=looks, tell=partial(_tell, progress, task))
             for story in together:
                 if looks is not Looks.NONE and isinstance(story, World):
-                    _hold_against_truth(report, story, installed)
+                    _hold_against_truth(report, story, installed, timed=timed)
                 else:
                     _note(report, story, player, looks)
     report.published = player.published
@@ -115,9 +117,11 @@ def _note(report: Report, story: Story, player: Player, looks: Looks) -> None:
     report.played[story.name] = None if looks is Looks.NONE else not missing and not unexpected
 
 
-def _hold_against_truth(report: Report, world: World, installed: Installed) -> None:
+def _hold_against_truth(report: Report, world: World, installed: Installed, *, timed: bool) -> None:
     """Score a world's findings; what is wrong is missing or unexpected, too."""
-    findings = [one for shipment in world.shipments for one in standing(world, shipment.number, installed)]
+    findings = [
+        one for shipment in world.shipments for one in standing(world, shipment.number, installed, timed)
+    ]
     findings = [one for one in findings if one.rule not in world.told.beside]
     scored = score(world.incidents, findings, world.told.rules)
     for code, rule in scored.items():
@@ -136,10 +140,10 @@ def _hold_against_truth(report: Report, world: World, installed: Installed) -> N
     report.played[world.name] = is_as_told
 
 
-def standing(world: World, shipment: str, installed: Installed) -> list[Found]:
-    """The findings of a shipment that stand at the world's end; when told, where the clock is the world's."""
+def standing(world: World, shipment: str, installed: Installed, timed: bool) -> list[Found]:
+    """The findings of a shipment that stand at the world's end, and, if asked, when they were told."""
     path = f"/v1/shipments/{quote(f'{shipment}-{world.suffix}')}"
     findings = installed.ask("GET", f"{path}/custody")["findings"]
-    history = [] if installed.clock is None else installed.ask("GET", f"{path}/history")["changes"]
+    history = installed.ask("GET", f"{path}/history")["changes"] if timed else []
     found = found_from(shipment, findings, history, world.begins)
     return [one for one in found if one.begins <= world.ends_s]

@@ -6,11 +6,12 @@ import random
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from simulators.geo import Line, Point
+from simulators.geo import Line, Point, distance_m
 from simulators.reality.course import Course
 from simulators.vehicles import CREEP_MPS, Beside, Halt, limit_mps, smooth
 
 STEP_S: Final = 5.0
+RAIL_STEP_S: Final = 30.0
 _TURN_OFF_M: Final = 600.0
 _LIGHTS_KM: Final = 4.0
 
@@ -91,12 +92,13 @@ def drive(
         jam = next((jam.mps for jam in jams if jam.begins_m <= along < jam.ends_m), cruise_mps)
         mps = min(jam, cruise_mps * (1 + mood), *(limit_mps(abs(along - end)) for end in ends))
         mps = max(mps, CREEP_MPS)
-        step_s = STEP_S
-        if left and along + mps * STEP_S >= left[0].at_m:
+        step_s = RAIL_STEP_S if is_rail else STEP_S
+        if left and along + mps * step_s >= left[0].at_m:
             step_s = max((left[0].at_m - along) / mps, 0.001)
         along = min(along + mps * step_s, line.length_m)
-        now += step_s
         place = _place(line, along, besides, halts)
+        # Beside a bend the way is longer than along it.
+        now += max(step_s, distance_m(knots[-1][1], place) / (1.1 * mps))
         knots.append((now, place))
         passages.append((now, along))
         while left and along >= left[0].at_m - 1e-6:

@@ -301,7 +301,7 @@ def _tracker_off(deeds: frozenset[str], rng: random.Random, way_out: Window, end
 
 
 def _seal_off(deeds: frozenset[str], rng: random.Random, way_out: Window) -> Iterable[Window]:
-    for name, least, most in (("seal_off", 18, 40), ("seal_quiet", 5, 11)):
+    for name, least, most in (("seal_off", 18, 40), ("seal_quiet", 4, 9)):
         if name in deeds:
             yield _window(rng, way_out, least, most)
 

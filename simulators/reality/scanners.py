@@ -37,6 +37,8 @@ def scans(
             now += 60.0
             continue
         now += max(0.5, rng.expovariate(rate / 60))
+        if now >= ends or _pace((local_s + now) % _DAY_S, shifts) == 0:
+            continue
         action = rng.choice(_ACTIONS) if parcels else "receiving"
         if action == "receiving":
             parcels = [*parcels[-30:], sscc(rng.randrange(10**9))]
