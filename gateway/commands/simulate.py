@@ -24,7 +24,8 @@ from gateway.simulate.running import SCORED_STEP, Report, play, step_of
 from simulators import cli as live
 from simulators import library
 from simulators.places import load as load_places
-from simulators.playing.player import Looks, Player
+from simulators.playing.acts import Looks
+from simulators.playing.player import Player
 from simulators.playing.story import Exists, Story
 from simulators.reality import record
 from simulators.reality.format import WorldError

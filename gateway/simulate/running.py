@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from gateway.simulate.installed import Installed
-from simulators.playing.player import STEP, Looks, Player
+from simulators.playing.acts import Looks
+from simulators.playing.player import STEP, Player
 from simulators.playing.story import Story
 from simulators.reality.score import Found, Rule, figures, found_from, score
 from simulators.reality.world import World

@@ -5,15 +5,14 @@ look what stands is compared with what should.
 from __future__ import annotations
 
 import random
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from enum import Enum
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import quote
 
 from simulators.places import load as load_places
+from simulators.playing.acts import Act, Looks, at_the_end, opened_by, steps, taken
 from simulators.playing.comparing import Compared, compare
 from simulators.playing.story import Exists, Installation, Story
 from simulators.playing.voices import Voices
@@ -22,26 +21,6 @@ from simulators.scripts.format import Look
 from simulators.scripts.timeline import Said
 
 STEP: Final = timedelta(minutes=10)
-AT_ONCE: Final = frozenset({"gate", "seal", "handover"})
-
-
-class Act(NamedTuple):
-    """Something to be done at a moment; the order within a moment is: post, publish, look."""
-
-    at: datetime
-    order: int
-    place: int
-    do: Callable[[], None]
-
-
-class Looks(Enum):
-    """Which looks of a story are taken."""
-
-    ALL = "all"
-    LAST = "last"
-    HINDSIGHT = "hindsight"
-    """Only the last one, long after it: what opened since doesn't count, and what closed since was open."""
-    NONE = "none"
 
 
 class Player:
@@ -99,9 +78,9 @@ class Player:
         acts: list[Act] = []
         told = self._numbered(stories)
         for story, said in zip(stories, told, strict=True):
-            events = said if shuffled is None else _at_the_end(story, said, shuffled)
-            taken = _taken(story, looks if shuffled is None else Looks.LAST)
-            acts += self._acts(story, events, taken, len(acts), hindsight=looks is Looks.HINDSIGHT)
+            events = said if shuffled is None else at_the_end(story, said, shuffled)
+            looked_at = taken(story, looks if shuffled is None else Looks.LAST)
+            acts += self._acts(story, events, looked_at, len(acts), hindsight=looks is Looks.HINDSIGHT)
         acts.sort()
         for place, act in enumerate(acts):
             tell(place, len(acts), act.at)
@@ -149,7 +128,7 @@ class Player:
             [story.moment(look.at) for look in looks]
             + [story.moment(one.told_at or one.at) for one in story.documents]
         )
-        for at, events in _steps(said, breaks, self._step):
+        for at, events in steps(said, breaks, self._step):
             place += 1
             yield Act(at, 2, place, partial(self._publish, events))
         for look in looks:
@@ -259,7 +238,7 @@ class Player:
             number = self._number(story, shipment.number)
             answer = self.installation.ask("GET", f"/v1/shipments/{quote(number)}/custody")
             standing[shipment.number] = [
-                one for one in answer["findings"] if not hindsight or _opened_by(one, story.moment(look.at))
+                one for one in answer["findings"] if not hindsight or opened_by(one, story.moment(look.at))
             ]
         expected = [one for one in look.expect if not one.only or story.name in one.only]
         compared = compare(story, expected, standing)
@@ -296,46 +275,3 @@ class Player:
     def _over(story: Story) -> str:
         last = story.moment(story.looks[-1].at)
         return (last + timedelta(hours=1)).isoformat()
-
-
-def _taken(story: Story, looks: Looks) -> Sequence[Look]:
-    if looks is Looks.NONE:
-        return []
-    return story.looks if looks is Looks.ALL else story.looks[-1:]
-
-
-def _opened_by(finding: dict[str, Any], moment: datetime) -> bool:
-    """Whether it had opened by then; what has closed since is open again."""
-    closed = finding["closed_at"]
-    if closed is not None and datetime.fromisoformat(closed) > moment:
-        finding |= {"closed_at": None, "state": "open"}
-    return datetime.fromisoformat(finding["opened_at"]) <= moment
-
-
-def _at_the_end(story: Story, said: Sequence[Said], rng: random.Random) -> list[Said]:
-    last = story.moment(story.looks[-1].at)
-    found = [event._replace(sent=last) for event in said if event.time <= last]
-    rng.shuffle(found)
-    return found
-
-
-def _steps(
-    said: Sequence[Said], breaks: Sequence[datetime], step: timedelta
-) -> Iterator[tuple[datetime, list[Said]]]:
-    """Events in lumps of at most a step, none across a break; gates and seals at their own moment."""
-    held: list[Said] = []
-    for event in said:
-        at_once = event.fact["type"] in AT_ONCE and event.sent == event.time
-        if held and (
-            event.sent >= held[0].sent + step
-            or (at_once and event.sent != held[0].sent)
-            or bisect_left(breaks, held[0].sent) != bisect_left(breaks, event.sent)
-        ):
-            yield held[-1].sent, held
-            held = []
-        held.append(event)
-        if at_once:
-            yield event.sent, held
-            held = []
-    if held:
-        yield held[-1].sent, held

@@ -43,7 +43,7 @@ class Deeds(_Strict, frozen=True):
         early_unlock: the seal is opened at the destination before customs orders it.
         door: the box's door is opened on the way, beside its seal, for 1 to 4 minutes.
         seal_off: the seal's radio is dead for 18 to 40 minutes.
-        seal_quiet: and for 4 to 9 minutes.
+        seal_quiet: and for 3 to 6 minutes.
         tracker_off: the tracker is dead for 20 to 45 minutes.
         tracker_quiet: and for 5 to 11 minutes.
         border_silence: nothing is heard of the tracker for 54 to 80 hours at a border; for rails.

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from shapely.geometry import Polygon
 from stdnum import iso6346
 
-from simulators.geo import Line, Point
+from simulators.geo import Line
 from simulators.places import Places
+from simulators.reality.befalling import (
+    MIN,
+    at_fence,
+    besides,
+    covers,
+    doors,
+    draw,
+    failures,
+    gate,
+    halts,
+    seal_off,
+    stretches,
+    tracker_off,
+    window,
+)
 from simulators.reality.climate import BANDS, Band, Climate, climate
 from simulators.reality.driving import Drive, drive
-from simulators.reality.format import Deeds, Fleet
+from simulators.reality.format import Fleet
 from simulators.reality.speech import Radio, Window
 from simulators.scripts.motion import way
-from simulators.vehicles import Beside, Halt
 
-MIN: Final = 60.0
 GUARDED: Final = "cbz"
 """Kind of the zones that are entered and left with a gate pass."""
 
@@ -148,26 +159,26 @@ def haul(
         ambient_c: outdoors, lowest and highest.
         local_h: local hour of the world's first moment.
     """
-    deeds = _draw(fleet.deeds, rng)
+    deeds = draw(fleet.deeds, rng)
     line = way(places, fleet.corridor, backwards=False)
     origin, destination = places.ends(fleet.corridor)
     tolerance_m = float(places.features[fleet.corridor]["properties"]["tolerance_m"])
     spot = line.points[0].moved(rng.uniform(-30, 30), rng.uniform(-30, 30))
     waits = [(spot, rng.uniform(20, 35) * MIN)]
     if "border_parking" in deeds:
-        waits.append((_at_fence(places, origin, rng), rng.uniform(30, 70) * MIN))
+        waits.append((at_fence(places, origin, rng), rng.uniform(30, 70) * MIN))
     driven = drive(
         line,
         rng,
         begins=begins,
         waits=waits,
         cruise_mps=rng.uniform(*fleet.speed_kmh) / 3.6,
-        halts=list(_halts(deeds, line, places, fleet.corridor, rng)),
+        halts=list(halts(deeds, line, places, fleet.corridor, rng)),
         is_rail=places.features[fleet.corridor]["properties"]["mode"] == "rail",
-        besides=list(_besides(deeds, line, tolerance_m, rng)),
+        besides=list(besides(deeds, line, tolerance_m, rng)),
         stays_s=rng.uniform(40, 55) * MIN,
     )
-    leaves, arrives = _gate(places, origin, "out", line), _gate(places, destination, "in", line)
+    leaves, arrives = gate(places, origin, "out", line), gate(places, destination, "in", line)
     arrived = driven.passages[-1][0]
     out_at = driven.when(leaves[1]) if leaves is not None else driven.passages[0][0]
     in_at = driven.when(arrives[1]) if arrives is not None else arrived
@@ -177,7 +188,7 @@ def haul(
     ordered = arrived + rng.uniform(2, 4) * MIN
     waited = (-rng.uniform(0.5, 1.5) if "early_unlock" in deeds else rng.uniform(3, 10)) * MIN
     unlocked = None if cut is not None else ordered + waited
-    offline = [_window(rng, (out_at, in_at), 20, 90)] if "offline" in deeds else []
+    offline = [window(rng, (out_at, in_at), 20, 90)] if "offline" in deeds else []
     doubled = 0.1 if "duplicates" in deeds else 0.0
     skew = rng.uniform(-45, 45) if "skew" in deeds else 0.0
     return Haul(
@@ -206,126 +217,13 @@ def haul(
             ends=driven.course.ends,
             ambient_c=ambient_c,
             local_h=local_h,
-            doors=list(_doors(deeds, rng, (out_at, in_at), unlocked)),
-            failures=list(_failures(deeds, rng, (out_at, in_at))),
+            doors=list(doors(deeds, rng, (out_at, in_at), unlocked)),
+            failures=list(failures(deeds, rng, (out_at, in_at))),
         ),
-        tracker_off=list(_tracker_off(deeds, rng, (out_at, in_at), driven.course.ends)),
-        seal_off=[one for one in _seal_off(deeds, rng, (out_at, in_at)) if not _covers(one, cut)],
-        urban=_stretches(rng, line, 4 if "urban" in deeds else 1, 0.125 * line.length_m, within=(0, 1)),
-        tunnels=_stretches(rng, line, rng.choice([0, 0, 1, 2]), rng.uniform(300, 2500), within=(0.1, 0.8)),
+        tracker_off=list(tracker_off(deeds, rng, (out_at, in_at), driven.course.ends)),
+        seal_off=[one for one in seal_off(deeds, rng, (out_at, in_at)) if not covers(one, cut)],
+        urban=stretches(rng, line, 4 if "urban" in deeds else 1, 0.125 * line.length_m, within=(0, 1)),
+        tunnels=stretches(rng, line, rng.choice([0, 0, 1, 2]), rng.uniform(300, 2500), within=(0.1, 0.8)),
         radio=Radio(offline, 0.0, doubled),
         tracker_radio=Radio(offline, skew, doubled, 0.03 if "rubbish" in deeds else 0.0),
     )
-
-
-def _draw(deeds: Deeds, rng: random.Random) -> frozenset[str]:
-    """What this one does; always the same numbers drawn, so that a changed share moves nothing else."""
-    drawn = {name: rng.random() for name in deeds.__struct_fields__}
-    return frozenset(name for name, at in drawn.items() if at < getattr(deeds, name))
-
-
-def _halts(
-    deeds: frozenset[str], line: Line, places: Places, corridor: str, rng: random.Random
-) -> Iterable[Halt]:
-    if "stop" in deeds:
-        at = rng.uniform(0.15, 0.45) * line.length_m
-        yield Halt(at, line.point(at), rng.uniform(18, 45) * MIN)
-    if "short_stop" in deeds:
-        at = rng.uniform(0.5, 0.7) * line.length_m
-        yield Halt(at, line.point(at), rng.uniform(4, 12) * MIN)
-    rests = places.features[corridor]["properties"].get("allowed_stops", ())
-    for zone in rests if "rest" in deeds else ():
-        place = places.middle(zone)
-        yield Halt(line.nearest_m(place), place, rng.uniform(15, 35) * MIN)
-    if "lay_by" in deeds:
-        for code, feature in places.features.items():
-            if feature["properties"]["kind"] == "layby_forbidden":
-                place = places.middle(code)
-                at = line.nearest_m(place)
-                if abs(complex(*line.point(at).to(place))) < 1000:
-                    yield Halt(at, place, rng.uniform(3, 25) * MIN)
-
-
-def _besides(deeds: frozenset[str], line: Line, tolerance_m: float, rng: random.Random) -> Iterable[Beside]:
-    side = rng.choice([-1, 1])
-    length = line.length_m
-    if "stray" in deeds:
-        begins = rng.uniform(0.2, 0.4) * length
-        for_m = min(rng.uniform(7000, 11000), 0.45 * length)
-        yield Beside(begins, begins + for_m, side * (tolerance_m + rng.uniform(300, 1000)))
-    if "near_stray" in deeds:
-        begins = rng.uniform(0.55, 0.65) * length
-        for_m = min(rng.uniform(6000, 9000), 0.25 * length)
-        yield Beside(begins, begins + for_m, -side * (tolerance_m - rng.uniform(300, 450)))
-
-
-def _gate(places: Places, zone: str, direction: str, line: Line) -> tuple[str, float] | None:
-    """The gate of a zone by which a road leads in or out, and where on it; None: the zone has none."""
-    found = []
-    for code, feature in places.features.items():
-        told = feature["properties"]
-        if told["kind"] == "gate" and told["parent"] == zone and told["direction"] in (direction, "both"):
-            at = line.nearest_m(places.middle(code))
-            found.append((abs(complex(*line.point(at).to(places.middle(code)))), code, at))
-    return min(found)[1:] if found else None
-
-
-def _at_fence(places: Places, zone: str, rng: random.Random) -> Point:
-    """A place 35 to 60 m inside a zone's border."""
-    middle = places.middle(zone)
-    ring = [middle.to(Point(*corner)) for corner in places.features[zone]["geometry"]["coordinates"][0]]
-    inner = Polygon(ring).buffer(-rng.uniform(35, 60)).exterior
-    spot = inner.interpolate(rng.random(), normalized=True)
-    return middle.moved(spot.x, spot.y)
-
-
-def _window(rng: random.Random, way_out: Window, least_min: float, most_min: float) -> Window:
-    """Some while on the way; from four minutes after the gate on, so that the leg surely runs."""
-    begins, lasts = way_out[0] + 4 * MIN, rng.uniform(least_min, most_min) * MIN
-    since = rng.uniform(begins, max(begins, way_out[1] - lasts))
-    return since, since + lasts
-
-
-def _covers(window: Window, moment: float | None) -> bool:
-    return moment is not None and window[0] <= moment < window[1]
-
-
-def _tracker_off(deeds: frozenset[str], rng: random.Random, way_out: Window, ends: float) -> Iterable[Window]:
-    for name, least, most in (("tracker_off", 20, 45), ("tracker_quiet", 5, 11)):
-        if name in deeds:
-            yield _window(rng, way_out, least, most)
-    if "border_silence" in deeds:
-        yield _window(rng, way_out, 54 * 60, 80 * 60)
-    if "battery" in deeds:
-        yield rng.uniform(way_out[0] + 4 * MIN, way_out[1]), ends + 1
-
-
-def _seal_off(deeds: frozenset[str], rng: random.Random, way_out: Window) -> Iterable[Window]:
-    for name, least, most in (("seal_off", 18, 40), ("seal_quiet", 4, 9)):
-        if name in deeds:
-            yield _window(rng, way_out, least, most)
-
-
-def _doors(
-    deeds: frozenset[str], rng: random.Random, way_out: Window, unlocked: float | None
-) -> Iterable[Window]:
-    if "door" in deeds:
-        yield _window(rng, way_out, 1, 4)
-    if "door_at_dock" in deeds and unlocked is not None:
-        at = unlocked + rng.uniform(1, 3) * MIN
-        yield at, at + rng.uniform(8, 20) * MIN
-
-
-def _failures(deeds: frozenset[str], rng: random.Random, way_out: Window) -> Iterable[Window]:
-    for name, least, most in (("compressor", 50, 140), ("hiccup", 3, 7)):
-        if name in deeds:
-            at = rng.uniform(*way_out)
-            yield at, at + rng.uniform(least, most) * MIN
-
-
-def _stretches(
-    rng: random.Random, line: Line, how_many: int, long_m: float, *, within: Window
-) -> list[Window]:
-    """Parts of the road, metres along it; they begin within two shares of it."""
-    begins = [rng.uniform(*within) * line.length_m for _ in range(how_many)]
-    return [(at, at + long_m) for at in begins]

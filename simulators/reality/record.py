@@ -14,7 +14,7 @@ from shapely.geometry import Polygon
 from simulators.places import Places
 from simulators.reality.course import runs
 from simulators.reality.hauls import Haul
-from simulators.reality.truth import SAMPLED_S
+from simulators.reality.seen import SAMPLED_S
 from simulators.reality.world import World
 
 WHERE_EVERY_S: Final = 60.0

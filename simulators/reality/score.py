@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from simulators.reality.truth import Incident
+from simulators.reality.seen import Incident
 
 NEAR_S: Final = 180.0
 """A finding belongs to an incident that it overlaps or comes as near to as this: three fixes of a minute."""

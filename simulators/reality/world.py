@@ -10,12 +10,14 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from simulators.places import Places
-from simulators.reality import noticing
+from simulators.reality import noticing, papers
+from simulators.reality.befalling import MIN
 from simulators.reality.format import Fleet, Warehouse, WorldError, WorldFile
-from simulators.reality.hauls import GUARDED, MIN, Haul, haul
+from simulators.reality.hauls import Haul, haul
 from simulators.reality.scanners import scans
+from simulators.reality.seen import Heard, Incident, seen
 from simulators.reality.speech import Fact, Radio, Utterance, speak
-from simulators.reality.truth import Heard, Incident, incidents, seen
+from simulators.reality.truth import incidents
 from simulators.scripts.actors import Device, Document, Revision, Shipment
 from simulators.scripts.format import Look
 from simulators.scripts.timeline import LOCAL, Said
@@ -26,7 +28,6 @@ SETTLING_S: Final = 10 * MIN
 
 _HEARTBEAT_S: Final = 300.0
 SCANNER_EXPECTED_S: Final = 3600
-_CALIBRATED_DAYS: Final = 100
 
 
 class Drawn(NamedTuple):
@@ -139,7 +140,7 @@ class World:
                 park=one.fleet.park,
                 things=[one.container],
                 begins=self.begins.isoformat(),
-                terms=self._terms(one),
+                terms=papers.terms(one),
             )
             for one in self.hauls
         ]
@@ -147,8 +148,8 @@ class World:
     @property
     def documents(self) -> list[Document]:
         """Passes, unlock orders, calibrations."""
-        papers = (document for one in self.hauls for document in self._papers(one))
-        return [one for one in papers if self.moment(one.told_at or one.at) <= self.at(self.ends_s)]
+        told = (document for one in self.hauls for document in papers.papers(one, self._kinds, self.at))
+        return [one for one in told if self.moment(one.told_at or one.at) <= self.at(self.ends_s)]
 
     def terms(self, told: Mapping[str, Any]) -> dict[str, Any]:
         """They are as the API takes them."""
@@ -270,51 +271,6 @@ class World:
             for code, t, fact in noticing.passages(one, rng, self._kinds):
                 found[by_code[code]].append((t, fact))
         return {name: sorted(facts, key=lambda one: one[0]) for name, facts in found.items()}
-
-    def _terms(self, one: Haul) -> dict[str, Any]:
-        limits: dict[str, Any] = {}
-        if one.band is not None:
-            limits = {"limits": {"temperature_c": {"profile": one.band.profile, "high": one.band.high}}}
-            if one.band.low is not None:
-                limits["limits"]["temperature_c"]["low"] = one.band.low
-        move = {
-            "type": "move",
-            "from_zones": [one.origin],
-            "corridor": one.fleet.corridor,
-            "to_zones": [one.destination],
-            "seal": "any",
-            "max_silence_s": one.fleet.max_silence_s,
-        }
-        stays = [{"type": "stay", "zones": [zone]} for zone in (one.origin, one.destination)]
-        return {"legs": [stays[0], move | limits, stays[1] | limits]}
-
-    def _papers(self, one: Haul) -> Iterator[Document]:
-        told_at = one.begins + MIN
-        passes = [
-            ("in", one.destination, one.pass_in, True),
-            ("out", one.origin, one.pass_out, one.has_pass_out),
-        ]
-        for direction, zone, number, is_there in passes:
-            if self._kinds[zone] != GUARDED or not is_there:
-                continue
-            body = {
-                "type": 2, "direction": direction, "zone": zone, "vehicle": one.plate,
-                "containers": [one.container], "total_kg": one.weight_kg,
-            }  # fmt: skip
-            at = self.at(told_at).isoformat()
-            yield Document(at=at, kind="pass", number=number, shipments=(one.shipment,), body=body)
-            at = self.at(told_at + MIN).isoformat()
-            yield Document(at=at, kind="pass_state", number=number, body={"state": "approved"})
-        order = {"zone": one.destination, "seal": one.seal.partition("/")[2]}
-        yield Document(
-            at=self.at(one.ordered).isoformat(), kind="unlock_order", number=f"UO-{one.number:03d}",
-            shipments=(one.shipment,), body=order,
-        )  # fmt: skip
-        if one.band is not None:
-            yield Document(
-                at=(self.at(one.begins) - timedelta(days=_CALIBRATED_DAYS)).isoformat(),
-                told_at=self.at(told_at).isoformat(), kind="calibration", device=one.sensor,
-            )  # fmt: skip
 
     def _rng(self, name: str) -> random.Random:
         return random.Random(f"{self._seed}/{self.told.title}/{name}")

@@ -10,7 +10,7 @@ import pytest
 
 from simulators.reality.score import FOREVER_S, Found, figures, found_from, score
 from simulators.reality.score_report import report
-from simulators.reality.truth import Incident
+from simulators.reality.seen import Incident
 
 BEGINS = datetime(2026, 3, 10, tzinfo=UTC)
 RULE = "route_deviation"
