@@ -54,7 +54,7 @@ class Player:
 
     def close(self) -> None:
         """Let the devices go."""
-        self._voices.__exit__()
+        self._voices.close()
 
     def play(
         self,
