@@ -29,7 +29,7 @@ def simulate(*arguments: str) -> tuple[int, dict[str, Any], str]:
     return done.returncode, json.loads(lines[-1]) if lines else {}, done.stderr
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def running() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as directory:
         room = Path(directory)
@@ -42,7 +42,7 @@ def test_a_world_is_found_as_it_truly_was(tmp_path: Path) -> None:
     """Its truth and its scores are written; a story beside it ends as told."""
     truth, page = tmp_path / "truth.ndjson", tmp_path / "scores.html"
     code, said, err = simulate(
-        "seals", "s6", "--devices", "12", "--check", "--speed", "max",
+        "seals", "s6", "--devices", "9", "--check", "--speed", "max",
         "--truth", str(truth), "--html", str(page),
     )  # fmt: skip
     assert (code, said["missing"], said["unexpected"]) == (0, [], []), err
@@ -59,6 +59,13 @@ def test_a_story_is_told_afterwards_to_one_that_follows_the_machines_clock(runni
     code, said, err = simulate("s5", "--home", str(running), "--check", "--speed", "max")
     assert (code, said["missing"], said["unexpected"]) == (0, [], []), err
     assert said["played"] == {"S5": True, "S5b": True}
+
+
+def test_a_live_scenario_goes_to_the_one_that_runs(running: Path) -> None:
+    code, said, err = simulate("demo", "--home", str(running), "--for", "3s", "--speed", "900x")
+    assert code == 0, err
+    assert said["published"] > 100
+    assert (said["unconfirmed"], said["rejected"]) == (0, 0)
 
 
 @pytest.mark.parametrize(
