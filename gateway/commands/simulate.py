@@ -237,7 +237,17 @@ def _tell(console: Console, report: Report) -> None:
 
 
 def _scores(scored: Mapping[str, Rule]) -> Table:
-    columns = ("found", "missed", "false", "precision", "recall", "delay p50", "p95", "borderline")
+    columns = (
+        "found",
+        "missed",
+        "false",
+        "precision",
+        "recall",
+        "delay p50",
+        "p95",
+        "borderline",
+        "taken back",
+    )
     table = Table("rule", *columns, box=None)
     for code, told in figures(scored).items():
         shares = ["–" if told[name] is None else f"{told[name]:.3f}" for name in ("precision", "recall")]
@@ -245,5 +255,7 @@ def _scores(scored: Mapping[str, Rule]) -> Table:
             "–" if told[name] is None else f"{told[name]:.0f} s" for name in ("delay_p50_s", "delay_p95_s")
         ]
         counts = [str(told[name]) for name in ("found", "missed", "false")]
-        table.add_row(code, *counts, *shares, *delays, f"{told['borderline']}/{told['unsure']}")
+        table.add_row(
+            code, *counts, *shares, *delays, f"{told['borderline']}/{told['unsure']}", str(told["withdrawn"])
+        )
     return table

@@ -125,6 +125,10 @@ def _hold_against_truth(report: Report, world: World, installed: Installed, *, t
     ]
     findings = [one for one in findings if one.rule not in world.told.beside]
     scored = score(world.incidents, findings, world.told.rules)
+    for shipment in world.shipments:
+        for code in withdrawn(world, shipment.number, installed):
+            if code in scored:
+                scored[code].withdrawn += 1
     for code, rule in scored.items():
         total = report.scored.setdefault(code, Rule())
         total.add(rule)
@@ -143,8 +147,18 @@ def _hold_against_truth(report: Report, world: World, installed: Installed, *, t
 
 def standing(world: World, shipment: str, installed: Installed, timed: bool) -> list[Found]:
     """The findings of a shipment that stand at the world's end, and, if asked, when they were told."""
-    path = f"/v1/shipments/{quote(f'{shipment}-{world.suffix}')}"
+    path = _path(world, shipment)
     findings = installed.ask("GET", f"{path}/custody")["findings"]
     history = installed.ask("GET", f"{path}/history")["changes"] if timed else []
     found = found_from(shipment, findings, history, world.begins)
     return [one for one in found if one.begins <= world.ends_s]
+
+
+def withdrawn(world: World, shipment: str, installed: Installed) -> list[str]:
+    """The rules of the findings of a shipment that late data have taken back."""
+    findings = installed.ask("GET", f"{_path(world, shipment)}/custody?withdrawn=true")["findings"]
+    return [one["rule"] for one in findings if one["state"] == "withdrawn" and one["verdict"] == "finding"]
+
+
+def _path(world: World, shipment: str) -> str:
+    return f"/v1/shipments/{quote(f'{shipment}-{world.suffix}')}"

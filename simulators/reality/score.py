@@ -45,6 +45,7 @@ class Rule:
         false: findings of nothing, in words.
         borderline: findings of incidents that may be found or not.
         unsure: such incidents, found or not.
+        withdrawn: findings that late data have taken back, or dated anew.
         delays_s: of those found, from the moment due to the moment recorded.
     """
 
@@ -53,6 +54,7 @@ class Rule:
     false: list[str] = field(default_factory=list)
     borderline: int = 0
     unsure: int = 0
+    withdrawn: int = 0
     delays_s: list[float] = field(default_factory=list)
 
     def add(self, other: Rule) -> None:
@@ -62,6 +64,7 @@ class Rule:
         self.false += other.false
         self.borderline += other.borderline
         self.unsure += other.unsure
+        self.withdrawn += other.withdrawn
         self.delays_s += other.delays_s
 
     @property
@@ -132,6 +135,7 @@ def figures(scored: Mapping[str, Rule]) -> dict[str, dict[str, Any]]:
             "false": len(rule.false),
             "borderline": rule.borderline,
             "unsure": rule.unsure,
+            "withdrawn": rule.withdrawn,
         }
         for code, rule in scored.items()
     }

@@ -78,7 +78,7 @@ def _table(scored: Mapping[str, Rule]) -> str:
         f"<th>{name}</th>"
         for name in (
             "rule · 规则", "found · 命中", "missed · 漏报", "false · 误报", "precision", "recall",
-            "delay p50", "p95", "borderline",
+            "delay p50", "p95", "borderline", "taken back",
         )
     )  # fmt: skip
     rows = []
