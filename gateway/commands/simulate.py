@@ -237,25 +237,16 @@ def _tell(console: Console, report: Report) -> None:
 
 
 def _scores(scored: Mapping[str, Rule]) -> Table:
-    columns = (
-        "found",
-        "missed",
-        "false",
-        "precision",
-        "recall",
-        "delay p50",
-        "p95",
-        "borderline",
-        "taken back",
-    )
-    table = Table("rule", *columns, box=None)
+    counted, timed = ("found", "missed", "false", "precision", "recall"), ("delay p50", "p95")
+    table = Table("rule", *counted, *timed, "borderline", "taken back", box=None)
     for code, told in figures(scored).items():
-        shares = ["–" if told[name] is None else f"{told[name]:.3f}" for name in ("precision", "recall")]
-        delays = [
-            "–" if told[name] is None else f"{told[name]:.0f} s" for name in ("delay_p50_s", "delay_p95_s")
-        ]
+        shares = [_shown(told[name], ".3f") for name in ("precision", "recall")]
+        delays = [_shown(told[f"delay_{part}_s"], ".0f", " s") for part in ("p50", "p95")]
         counts = [str(told[name]) for name in ("found", "missed", "false")]
-        table.add_row(
-            code, *counts, *shares, *delays, f"{told['borderline']}/{told['unsure']}", str(told["withdrawn"])
-        )
+        borderline = f"{told['borderline']}/{told['unsure']}"
+        table.add_row(code, *counts, *shares, *delays, borderline, str(told["withdrawn"]))
     return table
+
+
+def _shown(value: float | None, form: str, unit: str = "") -> str:
+    return "–" if value is None else f"{value:{form}}{unit}"

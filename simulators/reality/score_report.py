@@ -88,9 +88,10 @@ def _table(scored: Mapping[str, Rule]) -> str:
             _seconds(row["delay_p50_s"]),
             _seconds(row["delay_p95_s"]),
             f"{row['borderline']}/{row['unsure']}",
+            row["withdrawn"],
         ]
         rows.append(f"<tr><td>{code}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
-    told = "Borderline: incidents too near to a limit, found of all; they count neither way."
+    told = "Borderline: incidents too near to a limit, found of all. Taken back: by late data, or dated anew."
     return _section(
         "Confusion · 混淆表",
         told,
