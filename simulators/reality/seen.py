@@ -73,6 +73,11 @@ class Seen(NamedTuple):
         """Whether it goes by rail."""
         return bool(self.places.features[self.haul.fleet.corridor]["properties"]["mode"] == "rail")
 
+    def seen_for(self, begins: float, ends: float) -> float:
+        """Seconds from the first fix of a time to its last."""
+        fixes = [fix for fix in self.heard.fixes if begins <= fix <= ends]
+        return fixes[-1] - fixes[0] if fixes else 0.0
+
     def blind(self, window: Window) -> bool:
         """Whether nobody could see where it was for part of a time: for longer than trackers are parked."""
         fixes = [self.haul.begins, *self.heard.fixes, self.haul.ends]

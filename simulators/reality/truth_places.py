@@ -38,7 +38,7 @@ def route_deviation(one: Seen) -> Iterator[Incident]:
 def unauthorised_stop(one: Seen) -> Iterator[Incident]:
     """A2: stood still outside approved places for 15 minutes; trains wait in yards.
 
-    Sure: for 16 minutes, with the tracker alive. From 14 minutes on it may be found.
+    Sure: for 16 minutes from the first fix of it to the last. From 14 minutes on it may be found.
     """
     haul = one.haul
     if one.is_rail:
@@ -50,7 +50,7 @@ def unauthorised_stop(one: Seen) -> Iterator[Incident]:
         place = haul.drive.course.at((begins + ends) / 2)
         if any(shapely.contains_xy(outline(one.places, zone), *place) for zone in allowed):
             continue
-        sure = ends - begins >= 16 * MIN and not one.blind((begins - 60, ends + 60))
+        sure = one.seen_for(begins, ends) >= 16 * MIN
         why = f"stood for {(ends - begins) / 60:.0f} minutes"
         yield Incident(
             "unauthorised_stop", haul.shipment, begins + 15 * MIN, ends, begins + 15 * MIN, sure, why
@@ -60,7 +60,7 @@ def unauthorised_stop(one: Seen) -> Iterator[Incident]:
 def forbidden_zone_entry(one: Seen) -> Iterator[Incident]:
     """A4: stayed in a forbidden lay-by for 60 s.
 
-    Sure: for two minutes, with the tracker alive.
+    Sure: for two minutes from the first fix within to the last.
     """
     haul = one.haul
     t, lon, lat = haul.drive.course.sampled(SAMPLED_S)
@@ -70,7 +70,7 @@ def forbidden_zone_entry(one: Seen) -> Iterator[Incident]:
         for begins, ends in runs(shapely.contains_xy(outline(one.places, code), lon, lat), t):
             if ends - begins < 45:
                 continue
-            sure = ends - begins >= 120 and not one.blind((begins, ends))
+            sure = one.seen_for(begins, ends) >= 120
             why = f"in {code} for {(ends - begins) / 60:.1f} minutes"
             yield Incident("forbidden_zone_entry", haul.shipment, begins, ends, begins + 60, sure, why)
 
