@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
@@ -17,8 +17,6 @@ from simulators.scripts import format as scripts
 from simulators.scripts.timeline import Timeline, variants
 
 WEEK: Final = timedelta(weeks=1)
-APART_DAYS: Final = 28
-"""Between the variants of a script: weekdays stay what they are."""
 
 Playable: TypeAlias = scripts.Script | worlds.WorldFile
 Told: TypeAlias = Playable | scenario.Scenario
@@ -92,17 +90,26 @@ def rounds(told: Mapping[str, Playable], places: Places, drawn: Drawn, later: in
         drawn: what worlds are made with.
         later: days after their own.
     """
-    found: list[list[Story]] = [[]]
-    for name, one in told.items():
-        if isinstance(one, worlds.WorldFile):
-            short = name.rpartition("/")[2].removesuffix(".toml")
-            found[0].append(World(short, one, places, drawn, later=later))
-            continue
-        for number, variant in enumerate(variants(one)):
-            if number == len(found):
-                found.append([])
-            found[number].append(Timeline(one, variant, places, later=later + number * APART_DAYS))
+    scripted = [one for one in told.values() if not isinstance(one, worlds.WorldFile)]
+    first: list[Story] = [
+        World(name.rpartition("/")[2].removesuffix(".toml"), one, places, drawn, later=later)
+        for name, one in told.items()
+        if isinstance(one, worlds.WorldFile)
+    ]
+    first += [Timeline(one, variants(one)[0], places, later=later) for one in scripted]
+    found = [first]
+    for number in range(1, max((len(variants(one)) for one in scripted), default=0)):
+        again = [(one, variants(one)[number]) for one in scripted if number < len(variants(one))]
+        begins = min(Timeline(one, variant, places, later=later).begins for one, variant in again)
+        # Whole weeks, so that weekdays stay what they are.
+        weeks = math.ceil((over(found[-1]) - begins) / WEEK)
+        found.append([Timeline(one, variant, places, later=later + 7 * weeks) for one, variant in again])
     return found
+
+
+def over(stories: Iterable[Story]) -> datetime:
+    """When the last of them is."""
+    return max(story.moment(story.looks[-1].at) for story in stories)
 
 
 def moved(
@@ -119,8 +126,7 @@ def moved(
     """
     stories = [story for together in rounds(told, places, drawn) for story in together]
     if before:
-        over = max(story.moment(story.looks[-1].at) for story in stories)
-        weeks = math.floor((now - over) / WEEK)
+        weeks = math.floor((now - over(stories)) / WEEK)
     else:
         weeks = math.ceil((now - min(story.begins for story in stories)) / WEEK)
     return rounds(told, places, drawn, later=7 * weeks)

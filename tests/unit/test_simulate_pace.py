@@ -96,7 +96,17 @@ def test_a_clock_that_can_be_set_has_it_all_to_come() -> None:
     first, second = moved(now, before=False)
     assert now <= first[0].begins < now + timedelta(weeks=1)
     assert first[0].begins.weekday() == BEGINS.weekday() - 1, "00:40 there is the day before in UTC"
-    assert second[0].begins - first[0].begins == timedelta(days=28)
+    assert second[0].begins - first[0].begins == timedelta(days=7)
+
+
+def test_a_round_begins_when_the_one_before_is_over() -> None:
+    told = {name: library.load(name) for name in ("s4", "s5", "borders")}
+    first, second, third = library.rounds(told, places.load(), Drawn(7, devices=6))  # type: ignore[arg-type]
+    assert [one.name for one in first] == ["borders", "S4", "S5"]
+    assert [one.name for one in second] == ["S4b", "S5b"]
+    for before, after in ((first, second), (second, third)):
+        begins = min(one.begins for one in after)
+        assert library.over(before) <= begins < library.over(before) + timedelta(weeks=1)
 
 
 def test_the_machines_clock_has_it_all_behind_it() -> None:
