@@ -113,6 +113,8 @@ def simulate(
         raise Problem(str(error)) from None
     except Exists as error:
         raise Problem(f"was played here before: {error}", "leave out --home, or name another") from None
+    except TimeoutError as error:
+        raise Problem(str(error), "bondwatch doctor") from None
     except KeyboardInterrupt:
         console.print("ended before its end")
         raise typer.Exit(130) from None
