@@ -17,7 +17,7 @@ ARGS ?=
 RUNTIME := $(VENV)/.runtime-ready
 DEV := $(VENV)/.dev-ready
 
-.PHONY: help run test lint fault noise bench bench-large soak lock clean scenario
+.PHONY: help run test lint fault cluster noise bench bench-large soak lock clean scenario
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -51,6 +51,9 @@ lint: $(DEV) ## style, types, import order
 
 fault: $(DEV) ## kill processes at random, count what was lost (ARGS="--source mqtt --kills 10 --json")
 	@$(BIN)/python -m tests.fault $(ARGS)
+
+cluster: $(DEV) ## many servers on loopback: kills, growth, a park's uplink cut (ARGS="--cut 120 --kills 20 --json")
+	@$(BIN)/python -m tests.cluster $(ARGS)
 
 noise: $(DEV) ## GPS noise near borders: false zone alerts, exits missed (ARGS="--hours 1000 --json")
 	@$(BIN)/python -m tests.noise $(ARGS)

@@ -7,7 +7,7 @@ generates its own into ``<home>/secrets``; a weak one that is set by hand is ref
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -44,6 +44,7 @@ WEAK_SECRETS: Final = frozenset(
 )
 
 BROKER_SCHEMES: Final = {"mqtt": "mqtt", "mqtts": "mqtt", "nats": "jetstream", "tls": "jetstream"}
+DOWNLINK_SCHEMES: Final = ("mqtt", "mqtts")
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -80,15 +81,39 @@ def refuse_weak_in_dsn(value: SecretStr | None) -> SecretStr | None:
 
 
 def check_broker(value: str | None) -> str | None:
-    """A broker's address: a scheme we speak, a host, no password inside (it has its own setting)."""
+    """A broker's address: a scheme we speak, a host, no password inside (it has its own place).
+
+    Of a NATS cluster all servers, with commas between them; an MQTT 5 broker has one address.
+    """
     if value is None:
         return None
+    schemes = [_check_address(one, BROKER_SCHEMES) for one in split_addresses(value)]
+    if len({BROKER_SCHEMES[scheme] for scheme in schemes}) != 1:
+        raise ValueError("must not mix MQTT and NATS addresses")
+    if len(schemes) > 1 and BROKER_SCHEMES[schemes[0]] == "mqtt":
+        raise ValueError("must be one address of an MQTT broker: its cluster stands behind a balancer")
+    return value
+
+
+def check_downlink(value: str | None) -> str | None:
+    """MQTT listeners of a NATS cluster, with commas between them."""
+    for one in split_addresses(value or ""):
+        _check_address(one, DOWNLINK_SCHEMES)
+    return value
+
+
+def split_addresses(value: str) -> list[str]:
+    """The addresses of a setting that may hold several."""
+    return [one.strip() for one in value.split(",") if one.strip()]
+
+
+def _check_address(value: str, schemes: Collection[str]) -> str:
     url = urlsplit(value)
-    if url.scheme not in BROKER_SCHEMES or not url.hostname:
-        raise ValueError("must look like mqtt://host:1883, mqtts://host:8883 or nats://host:4222")
+    if url.scheme not in schemes or not url.hostname:
+        raise ValueError(f"must look like {' or '.join(f'{scheme}://host:port' for scheme in schemes)}")
     if url.password is not None:
         raise ValueError("must not hold a password; put it into BONDWATCH_BROKER_PASSWORD")
-    return value
+    return url.scheme
 
 
 class Settings(BaseSettings):
@@ -127,7 +152,13 @@ class Settings(BaseSettings):
     )
     broker_url: Annotated[str | None, AfterValidator(check_broker)] = Field(
         default=None,
-        description="An external broker instead of the embedded one: mqtt(s)://host:port (MQTT 5) or nats://host:port.",
+        description="An external broker instead of the embedded one: mqtt(s)://host:port (MQTT 5) or"
+        " nats://host:port; of a NATS cluster all servers, with commas.",
+    )
+    downlink_url: Annotated[str | None, AfterValidator(check_downlink)] = Field(
+        default=None,
+        description="Beside nats:// in BONDWATCH_BROKER_URL: the MQTT listeners of those servers, with"
+        " commas, where commands and alerts go down.",
     )
     broker_user: str = Field(default="bondwatch-gateway", description="User name at the external broker.")
     broker_password: Annotated[SecretStr | None, AfterValidator(refuse_weak)] = Field(
@@ -146,6 +177,12 @@ class Settings(BaseSettings):
     )
     stream_max_age_days: float = Field(
         default=7.0, gt=0, description="Days that the embedded broker keeps events, recorded ones included."
+    )
+    stream_replicas: int = Field(
+        default=1,
+        ge=1,
+        le=5,
+        description="Servers of a NATS cluster that each keep the events; 3 outlive one of them.",
     )
     clock_file: Path | None = Field(
         default=None,
@@ -178,7 +215,7 @@ class Settings(BaseSettings):
         """Which source the gateway reads: follows from the broker's address."""
         if self.broker_url is None:
             return "jetstream"
-        return "mqtt" if urlsplit(self.broker_url).scheme in {"mqtt", "mqtts"} else "jetstream"
+        return "mqtt" if self.broker_url.startswith("mqtt") else "jetstream"
 
     @classmethod
     def load(cls, **given: Any) -> Self:

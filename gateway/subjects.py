@@ -15,6 +15,15 @@ CAPTURED: Final = "bw.v1.*.*.events"
 STORED: Final = f"bw.in.{{{{partition({PARTITIONS},1,2)}}}}.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}"
 
 
+# A park with a leaf node has a JetStream of its own, whose domain is the park's code. Its events wait in
+# EDGE and are fetched into STREAM; commands and alerts wait in DOWN and are fetched into EDGE_DOWN.
+EDGE: Final = "BW_EDGE"
+DOWN: Final = "BW_DOWN"
+EDGE_DOWN: Final = "BW_EDGE_DOWN"
+DOWN_PREFIX: Final = "bw.down"
+HUB_DOMAIN: Final = "hub"
+
+
 def parse_subject(subject: str) -> tuple[int, str]:
     """Partition and MQTT topic of a stored subject."""
     _, _, partition, park, device = subject.split(".")

@@ -53,16 +53,23 @@ class AuthCallout:
         self._refresher: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(cls, servers: Sequence[str], *, password: str, issuer_seed: str, dsn: str) -> AuthCallout:
-        """Connect to broker and database, read the devices, answer from now on.
+    async def start(
+        cls, servers: Sequence[str], *, password: str, issuer_seed: str, known: KnownDevices
+    ) -> AuthCallout:
+        """Read the devices, connect to the broker, answer from now on.
+
+        Args:
+            servers: ``nats://host:port``, one or more of a cluster.
+            password: of the user ``access`` there.
+            issuer_seed: signs the answers.
+            known: not yet begun; closed with the service.
 
         Raises:
             psycopg.OperationalError: the database can't be reached.
             nats.errors.Error: the broker can't be reached, or doesn't know the password.
         """
         signer = Signer(issuer_seed)
-        known = KnownDevices(dsn)
-        await known.refresh()
+        await known.begin()
         client = await nats.connect(
             list(servers),
             user=ACCESS_USER,

@@ -8,13 +8,14 @@ user lives in the system account, because it also ends the connections of device
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import nkeys
 
 from devices.rights import SERVICES, nats_permissions
-from gateway.subjects import STREAM
+from gateway.subjects import DOWN, DOWN_PREFIX, EDGE, EDGE_DOWN, HUB_DOMAIN, STREAM
 
 ACCOUNT: Final = "BW"
 """The account in which devices and our services meet, and the streams live."""
@@ -26,6 +27,8 @@ GATEWAY_USER: Final = "gateway"
 JUDGE_USER: Final = "judge"
 DOCTOR_USER: Final = "doctor"
 
+_PUT: Final = ("INFO", "CREATE", "UPDATE")
+
 MQTT_DELIVERY: Final = "$MQTT.sub.>"
 """What NATS delivers to MQTT subscriptions of QoS 1 through. The server lets no MQTT client name it
 itself."""
@@ -35,11 +38,14 @@ _AUTH_TIMEOUT_S: Final = 20
 
 _INBOX: Final = "_INBOX.>"
 
+NO_LEAVES: Final[Mapping[str, str]] = MappingProxyType({})
 
-def nats_accounts(secret: Callable[[str], str]) -> str:
+
+def nats_accounts(secret: Callable[[str], str], leaves: Mapping[str, str] = NO_LEAVES) -> str:
     """The part of the server's configuration that says who may connect.
 
     Args:
+        leaves: parks with a leaf node, and the public key under which its server shows itself.
         secret: the secret of a name: ``nats_access_password``, ``nats_gateway_password``,
             ``nats_judge_password``, ``nats_doctor_password``, ``nats_issuer_seed``.
     """
@@ -51,7 +57,9 @@ def nats_accounts(secret: Callable[[str], str]) -> str:
     }
     ours = "\n".join(_user(name, password, allowed) for name, (allowed, password) in users.items())
     access = _user(ACCESS_USER, secret("nats_access_password"), _access_permissions())
-    bypass = json.dumps([ACCESS_USER, *users])
+    for park, key in leaves.items():
+        ours += f"\n      {{ nkey: {json.dumps(key)}, permissions: {json.dumps(_leaf_permissions(park))} }}"
+    bypass = json.dumps([ACCESS_USER, *users, *leaves.values()])
     return f"""accounts {{
   {SYSTEM_ACCOUNT} {{
     users: [
@@ -77,6 +85,19 @@ authorization {{
 """
 
 
+def nats_routes(password: str, servers: Sequence[str]) -> str:
+    """How the servers of a cluster find and believe each other: the inside of the block ``cluster``.
+
+    Args:
+        password: the one that they share.
+        servers: ``host:port`` of each server's cluster listener.
+    """
+    routes = json.dumps([f"nats://route:{password}@{server}" for server in servers])
+    return (
+        f"authorization {{ user: route, password: {json.dumps(password)}, timeout: 5 }}\nroutes: {routes}\n"
+    )
+
+
 def _user(name: str, password: str, permissions: dict[str, Any]) -> str:
     return (
         f"      {{ user: {json.dumps(name)}, password: {json.dumps(password)},"
@@ -92,6 +113,31 @@ def _access_permissions() -> dict[str, Any]:
     }
 
 
+def _leaf_permissions(park: str) -> dict[str, Any]:
+    """What a park's server may send to the hub, and hear from it: its own devices' talk, its own streams.
+
+    ``$JS.S`` and ``$JS.M`` carry what streams source and mirror, ``$JS.FC`` their flow control, ``$JSC.R``
+    and inboxes the answers to requests.
+    """
+    return {
+        "publish": [
+            f"bw.v1.{park}.*.presence",
+            f"$JS.{HUB_DOMAIN}.API.CONSUMER.CREATE.{DOWN}.>",
+            f"$JS.FC.{DOWN}.>",
+            "$JS.S.>",
+            "$JSC.R.>",
+            _INBOX,
+        ],
+        "subscribe": [
+            f"bw.v1.{park}.*.receipts",
+            f"$JS.{park}.API.>",
+            f"$JS.FC.{EDGE}.>",
+            "$JS.M.>",
+            "$JSC.R.>",
+        ],
+    }
+
+
 def _gateway_permissions() -> dict[str, Any]:
     """Its rights as a service, and the stream's own API: make and read it, never delete or purge it."""
     rights = nats_permissions(SERVICES["gateway"])
@@ -100,6 +146,8 @@ def _gateway_permissions() -> dict[str, Any]:
         "publish": [
             *rights["pub"].get("allow", ()),
             *(f"$JS.API.STREAM.{verb}.{STREAM}" for verb in ("INFO", "CREATE", "UPDATE", "MSG.GET")),
+            *(f"$JS.*.API.STREAM.{verb}.{name}" for verb in _PUT for name in (EDGE, EDGE_DOWN)),
+            *(f"$JS.API.STREAM.{verb}.{DOWN}" for verb in _PUT),
             *(f"$JS.API.CONSUMER.{verb}.{STREAM}.>" for verb in ("CREATE", "INFO", "DELETE", "MSG.NEXT")),
             f"$JS.API.CONSUMER.CREATE.{STREAM}",
         ],
@@ -110,7 +158,11 @@ def _judge_permissions() -> dict[str, Any]:
     rights = nats_permissions(SERVICES["judge"])
     return {
         "subscribe": [*rights["sub"].get("allow", ()), MQTT_DELIVERY, _INBOX],
-        "publish": rights["pub"]["allow"],
+        "publish": [
+            *rights["pub"]["allow"],
+            f"{DOWN_PREFIX}.>",
+            *(f"$JS.API.STREAM.{verb}.{DOWN}" for verb in _PUT),
+        ],
     }
 
 

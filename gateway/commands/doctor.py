@@ -67,15 +67,15 @@ def examine(settings: Settings, mosquitto_conf: Path | None = None) -> Iterator[
         yield from database.look(dsn, embedded=settings.database_dsn is None)
     if settings.broker_url is None and (found is None or found.nats is None):
         return
-    address = addresses.broker(settings, "doctor")
-    if address.kind == "mqtt":
-        yield from mqtt.look(address, mosquitto_conf)
+    servers = addresses.brokers(settings, "doctor")
+    if servers[0].kind == "mqtt":
+        yield from mqtt.look(servers[0], mosquitto_conf)
         return
     try:
         conn = connect(dsn, application="bondwatch-doctor") if dsn else None
     except psycopg.OperationalError:
         conn = None  # said above
-    yield from stream.look(address, conn)
+    yield from stream.look(servers, conn)
     if conn is not None:
         conn.close()
 

@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 import ssl
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Final
@@ -17,6 +18,7 @@ import typer
 
 from gateway import process
 from gateway.access.callout import AuthCallout
+from gateway.access.known import KnownDevices
 from gateway.clock import Clock, SimulatedClock, open_clock
 from gateway.embedded import addresses
 from gateway.embedded.addresses import BrokerAddress
@@ -72,7 +74,7 @@ async def serve(running: Running) -> None:
         stack.callback(road.close)
         source = await open_source(settings, dsn, worker_id)
         stack.push_async_callback(source.close)
-        if settings.broker_url is None:
+        if settings.source == "jetstream":
             callout = await open_callout(settings, dsn)
             stack.push_async_callback(callout.close)
         retiring = asyncio.create_task(retire_others(dsn, settings.source), name="retire-others")
@@ -89,32 +91,34 @@ async def serve(running: Running) -> None:
 
 async def open_source(settings: Settings, dsn: str, worker: str) -> Source:
     """The source that the settings name. Its library is imported only when it is used."""
-    address = addresses.broker(settings, "gateway")
+    servers = addresses.brokers(settings, "gateway")
     clock = None if settings.clock_file is None else SimulatedClock(settings.clock_file)
     if settings.source == "mqtt":
-        source = await _open_mqtt(address, dsn, worker, clock)
+        source = await _open_mqtt(servers[0], dsn, worker, clock)
     else:
-        source = await _open_jetstream(address, settings, dsn, worker, clock)
+        source = await _open_jetstream(servers, settings, dsn, worker, clock)
     return source if clock is None else SimulatedSource(source, clock)
 
 
 async def _open_jetstream(
-    address: BrokerAddress, settings: Settings, dsn: str, worker: str, clock: Clock | None
+    servers: Sequence[BrokerAddress], settings: Settings, dsn: str, worker: str, clock: Clock | None
 ) -> Source:
     from gateway.sources import jetstream, stream  # noqa: PLC0415 - see above
     from gateway.sources.leases import PartitionLeases  # noqa: PLC0415
 
     keep = stream.Keep(
-        age=timedelta(days=settings.stream_max_age_days), max_bytes=round(settings.stream_max_gib * (1 << 30))
+        age=timedelta(days=settings.stream_max_age_days),
+        max_bytes=round(settings.stream_max_gib * (1 << 30)),
+        replicas=settings.stream_replicas,
     )
     leases = PartitionLeases(dsn, jetstream.NAME, worker)
     if clock is not None:
         leases = SimulatedPartitionLeases(dsn, jetstream.NAME, worker, clock=clock)
     source = await jetstream.JetStreamSource.open(
-        [address.url],
+        [one.url for one in servers],
         leases,
-        user=address.user,
-        password=address.password,
+        user=servers[0].user,
+        password=servers[0].password,
         keep=keep,
         max_batch=MAX_BATCH,
         max_bytes=MAX_BYTES,
@@ -137,14 +141,13 @@ async def _open_mqtt(address: BrokerAddress, dsn: str, worker: str, clock: Clock
 
 
 async def open_callout(settings: Settings, dsn: str) -> AuthCallout:
-    """Answer the embedded broker when it asks who may connect."""
+    """Answer NATS when it asks who may connect."""
     home = Home(settings.home)
-    address = addresses.broker(settings, "access")
     return await AuthCallout.start(
-        [address.url],
+        [one.url for one in addresses.brokers(settings, "access")],
         password=home.secret("nats_access_password"),
         issuer_seed=home.secret("nats_issuer_seed"),
-        dsn=dsn,
+        known=KnownDevices(dsn),
     )
 
 

@@ -9,10 +9,11 @@ processes may run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import structlog
@@ -26,6 +27,7 @@ from gateway.embedded.home import Home
 from gateway.problem import Problem
 from gateway.settings import Settings
 from gateway.signing import signer
+from gateway.sources.downlink import Downlink
 from tracking.judge import checkpoints, loop, upkeep
 from tracking.judge.checkpoints import Checkpointer
 from tracking.judge.containing import Containing
@@ -59,6 +61,14 @@ def judge() -> None:
 
     home = Home(settings.home).prepare()
     checkpointer = Checkpointer(signer(home), home.checkpoints)
+
+    async def relay_all() -> None:
+        if settings.broker_url is None or settings.source == "mqtt":
+            await relay(open_connection, brokers(settings).__next__, stop, utc_now)
+            return
+        async with contextlib.aclosing(downlink(settings)) as parks:
+            await relay(open_connection, brokers(settings).__next__, stop, utc_now, parks.keep)
+
     failed = run_together(
         stop,
         {
@@ -71,7 +81,7 @@ def judge() -> None:
             ),
             "gates": lambda: loop.run(open_connection, [Deciding()], stop, utc_now),
             "refolding": lambda: loop.run(open_connection, [Refolding()], stop, utc_now),
-            "relay": lambda: asyncio.run(relay(open_connection, lambda: broker(settings), stop, utc_now)),
+            "relay": lambda: asyncio.run(relay_all()),
             "upkeep": lambda: upkeep.run(open_connection, stop, utc_now),
             "log": lambda: checkpoints.run(open_connection, checkpointer, stop, utc_now),
         },
@@ -108,8 +118,22 @@ def run_together(stop: threading.Event, parts: dict[str, Callable[[], None]]) ->
     return failed
 
 
-def broker(settings: Settings) -> Broker:
-    """Where alerts and commands go."""
-    address = addresses.mqtt_broker(settings, "judge")
-    tls = ssl.create_default_context(cafile=address.ca_file) if address.tls else None
-    return Broker(address.host, address.port, address.user, address.password, tls)
+def brokers(settings: Settings) -> Iterator[Broker]:
+    """Where alerts and commands go: the next one each time it is asked, so that a server that is gone is left
+    behind. Asked anew for the embedded one, which may have moved.
+    """
+    while True:
+        for address in addresses.mqtt_brokers(settings, "judge"):
+            tls = ssl.create_default_context(cafile=address.ca_file) if address.tls else None
+            yield Broker(address.host, address.port, address.user, address.password, tls)
+
+
+def downlink(settings: Settings) -> Downlink:
+    """Where alerts and commands wait for parks with a leaf node."""
+    servers = addresses.brokers(settings, "judge")
+    return Downlink(
+        [one.url for one in servers],
+        user=servers[0].user,
+        password=servers[0].password,
+        replicas=settings.stream_replicas,
+    )

@@ -144,7 +144,7 @@ class Deployment(NamedTuple):
         dsn = addresses.database_dsn(settings)
         if url is not None:
             return cls(target_of(url, ca), dsn, devices, alerts)
-        found = addresses.mqtt_broker(settings, "judge")
+        found = addresses.mqtt_brokers(settings, "judge")[0]
         ca = ca or (str(found.ca_file) if found.ca_file else None)
         return cls(Target(found.host, found.port, found.tls, ca_file=ca), dsn, devices, alerts)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import nats
@@ -11,6 +11,7 @@ from nats.aio.client import Client
 
 from gateway.doctor.finding import Finding, failure, fine, warning
 from gateway.embedded.addresses import BrokerAddress
+from gateway.sources import edge
 from gateway.subjects import PARTITIONS, STREAM
 from tracking.store import figures
 from tracking.store.database import Connection
@@ -20,6 +21,7 @@ GIB: Final = 2**30
 FILLED_WARNING: Final = 0.5
 FILLED_FAILURE: Final = 0.9
 DISTANCE_WARNING: Final = 100_000
+PARK_SILENT_S: Final = 60
 TIMEOUT_S: Final = 3
 PATIENCE_S: Final = 12
 
@@ -65,15 +67,19 @@ async def _ignore(_error: Exception) -> None:
     """The failed call says it itself."""
 
 
-def look(address: BrokerAddress, conn: Connection | None) -> Iterator[Finding]:
-    """Everything about the broker and the stream."""
-    try:
-        seen = ask(address)
-    except (OSError, nats.errors.Error) as error:
-        says = str(error) or type(error).__name__
-        yield failure("broker", f"NATS at {address.url} doesn't answer: {says}", "bondwatch logs nats")
+def look(servers: Sequence[BrokerAddress], conn: Connection | None) -> Iterator[Finding]:
+    """Everything about the broker's servers and the stream."""
+    seen = None
+    for address in servers:
+        try:
+            seen = ask(address)
+        except (OSError, nats.errors.Error) as error:
+            says = str(error) or type(error).__name__
+            yield failure("broker", f"NATS at {address.url} doesn't answer: {says}", "bondwatch logs nats")
+        else:
+            yield fine("broker", f"NATS {seen['version']} at {address.url}")
+    if seen is None:
         return
-    yield fine("broker", f"NATS {seen['version']} at {address.url}")
     if seen["max_payload"] < MESSAGE_BYTES:
         advice = "set max_payload: 2MB in nats-server's configuration"
         yield failure("broker", f"messages over {seen['max_payload']} bytes are refused", advice)
@@ -86,6 +92,7 @@ def look(address: BrokerAddress, conn: Connection | None) -> Iterator[Finding]:
         )
         return
     yield from limits(seen["stream"])
+    yield from parks(seen["stream"])
     if conn is not None:
         held = figures.positions(conn, "jetstream")
         yield from distance(seen["stream"], held)
@@ -109,6 +116,19 @@ def limits(stream: dict[str, Any]) -> Iterator[Finding]:
         "stream",
         f"{state['messages']:,} events, {state['bytes'] / GIB:.2f} GiB {room}, kept {age_days:g} days",
     )
+
+
+def parks(stream: dict[str, Any]) -> Iterator[Finding]:
+    """Parks with a leaf node: what the hub hasn't fetched from them yet, as far as it knows."""
+    for source in stream.get("sources") or ():
+        park = edge.domain_of(source)
+        silent_s = source.get("active", -1) / 1e9
+        if silent_s < 0 or silent_s > PARK_SILENT_S:
+            since = "since the stream has its leader" if silent_s < 0 else f"for {silent_s:.0f} s"
+            advice = "is its uplink cut? What its devices report waits there meanwhile"
+            yield warning("park", f"nothing was heard of the leaf node of {park} {since}", advice)
+        else:
+            yield fine("park", f"{park}: {source.get('lag', 0):,} events not yet fetched")
 
 
 def distance(stream: dict[str, Any], held: dict[int, tuple[int, bool]]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from gateway.embedded.home import Home
 from gateway.problem import Problem
-from gateway.settings import Settings
+from gateway.settings import Settings, split_addresses
 
 Service = Literal["access", "gateway", "judge", "doctor"]
 
@@ -50,28 +50,38 @@ def database_dsn(settings: Settings) -> str:
     return dsn
 
 
-def broker(settings: Settings, service: Service) -> BrokerAddress:
-    """The broker that the gateway reads from: NATS for JetStreamSource, MQTT 5 for MqttSource.
+def brokers(settings: Settings, service: Service) -> list[BrokerAddress]:
+    """The broker that the gateway reads from: NATS for JetStreamSource (all servers of a cluster), or one
+    MQTT 5 broker for MqttSource.
 
     Raises:
         Problem: no external broker is set and no instance runs.
     """
-    if settings.broker_url is not None:
-        return _external(settings)
     home = Home(settings.home)
-    return _embedded(home.endpoints().nats, home, service)
-
-
-def mqtt_broker(settings: Settings, service: Service) -> BrokerAddress:
-    """The MQTT listener for what goes down to devices (commands, alerts).
-
-    Raises:
-        Problem: no external broker is set and no instance runs.
-    """
+    if settings.broker_url is None:
+        return [_embedded(home.endpoints().nats, home, service)]
     if settings.source == "mqtt":
-        return _external(settings)
+        return [_external(settings, settings.broker_url)]
+    return [_clustered(settings, one, service) for one in split_addresses(settings.broker_url)]
+
+
+def mqtt_brokers(settings: Settings, service: Service) -> list[BrokerAddress]:
+    """The MQTT listeners for what goes down to devices (commands, alerts); each will do.
+
+    Raises:
+        Problem: no external broker is set and no instance runs, or the settings name none.
+    """
     home = Home(settings.home)
-    return _embedded(home.endpoints().mqtt, home, service)
+    if settings.broker_url is None:
+        return [_embedded(home.endpoints().mqtt, home, service)]
+    if settings.source == "mqtt":
+        return [_external(settings, settings.broker_url)]
+    if settings.downlink_url is None:
+        raise Problem(
+            "BONDWATCH_DOWNLINK_URL is not set: where do commands and alerts go down?",
+            "name the MQTT listeners of the NATS servers: mqtt://host:1883",
+        )
+    return [_clustered(settings, one, service) for one in split_addresses(settings.downlink_url)]
 
 
 def _embedded(url: str | None, home: Home, service: Service) -> BrokerAddress:
@@ -85,17 +95,28 @@ def _embedded(url: str | None, home: Home, service: Service) -> BrokerAddress:
     return BrokerAddress(kind, parts.hostname, parts.port, user=service, password=password)
 
 
-def _external(settings: Settings) -> BrokerAddress:
-    parts = urlsplit(settings.broker_url or "")
+def _external(settings: Settings, url: str) -> BrokerAddress:
+    """An MQTT 5 broker: all our processes are one user there."""
+    password = settings.broker_password.get_secret_value() if settings.broker_password else None
+    return _address(settings, url, user=urlsplit(url).username or settings.broker_user, password=password)
+
+
+def _clustered(settings: Settings, url: str, service: Service) -> BrokerAddress:
+    """A NATS server of the site: each service is its own user there, as in the embedded one."""
+    password = Home(settings.home).secret(f"nats_{service}_password")
+    return _address(settings, url, user=service, password=password)
+
+
+def _address(settings: Settings, url: str, *, user: str, password: str | None) -> BrokerAddress:
+    parts = urlsplit(url)
     tls = parts.scheme in {"mqtts", "tls"}
     kind: Literal["nats", "mqtt"] = "mqtt" if parts.scheme in {"mqtt", "mqtts"} else "nats"
     default_port = {"mqtt": 8883 if tls else 1883, "nats": 4222}[kind]
-    password = settings.broker_password.get_secret_value() if settings.broker_password else None
     return BrokerAddress(
         kind,
         parts.hostname or "",
         parts.port or default_port,
-        user=parts.username or settings.broker_user,
+        user=user,
         password=password,
         tls=tls,
         ca_file=settings.broker_ca_file,

@@ -35,6 +35,11 @@ def _account_seed() -> str:
     return str(nkeys.encode_seed(raw, nkeys.PREFIX_BYTE_ACCOUNT).decode())
 
 
+def _user_seed() -> str:
+    """A NATS user key: a leaf node shows itself to the hub with it; the hub knows the public half only."""
+    return str(nkeys.encode_seed(secrets.token_bytes(32), nkeys.PREFIX_BYTE_USER).decode())
+
+
 def _signing_key() -> str:
     """The 32 secret bytes of an Ed25519 key, in hexadecimal."""
     return secrets.token_hex(32)
@@ -52,6 +57,8 @@ SECRETS: Final[Mapping[str, Callable[[], str]]] = {
     "nats_gateway_password": _password,  # NATS user of the recording workers
     "nats_judge_password": _password,  # NATS and MQTT user of the judge (outbox relay)
     "nats_doctor_password": _password,  # NATS user that may only look
+    "nats_route_password": _password,  # the servers of a NATS cluster, among themselves
+    "nats_leaf_seed": _user_seed,  # a park's leaf node, at the hub
     "nats_issuer_seed": _account_seed,  # signs the auth callout's answers
     "log_signing_key": _signing_key,  # Ed25519: signs the log's checkpoints
     "api_admin_key": _api_key,  # the first key of the HTTP API

@@ -29,6 +29,7 @@ def commit(load: Load, tools: Tools) -> None:
     record.fill_gaps(conn, load.filled_gaps, filled_at=recorded_at)
     record.add_rejections(conn, list(load.rejections.values()), recorded_at=recorded_at)
     record.add_notes(conn, load.notes + _duplicate_notes(load))
+    record.end_unreachable(conn, load.reached)
     if load.replay is not None:
         recorded = [
             rejection_id

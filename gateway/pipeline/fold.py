@@ -15,11 +15,11 @@ from devices.observation import Observation
 from gateway.pipeline.load import Heard, Load
 from gateway.pipeline.tools import Tools
 from tracking.domain.tracks import DeviceEvents, Folded, due_us, fold_batch
-from tracking.domain.tracks.milestones import PASSED_GATE
+from tracking.domain.tracks.milestones import PASSED_GATE, SEAL_CUT, SEAL_TAMPERED
 from tracking.store.record import SnapshotRow, WorkRow
 
-URGENT: Final = frozenset({PASSED_GATE})
-"""A truck stands at the barrier: the judge takes these before anything else."""
+URGENT: Final = frozenset({PASSED_GATE, SEAL_CUT, SEAL_TAMPERED})
+"""A truck stands at the barrier, or somebody is at the goods: the judge takes these before anything else."""
 
 _key: Final = attrgetter("time_us", "run", "seq")
 
@@ -28,7 +28,9 @@ def fold(load: Load, tools: Tools) -> None:
     """Fold all devices of the batch at once; leave their states, milestones, snapshots and work."""
     folding: list[Heard] = []
     events: list[DeviceEvents] = []
-    for heard in load.heard.values():
+    for device_id, heard in load.heard.items():
+        if heard.events and heard.state.track.silent_us is not None and load.replay is None:
+            load.reached[device_id] = min(load.messages[index].received_us for index in heard.origins)
         fresh = _after_head(load, heard)
         if fresh:
             folding.append(heard)

@@ -84,6 +84,7 @@ class Load:
         rejections: by key, so that a repeat within the batch is one, too.
         refused_messages: messages of which at least one event couldn't be taken, by index.
         late_us: events from before this moment take the slow path into the record.
+        reached: devices that were silent and are heard again, with the broker's time of the first message.
         late_events: new events that lie at or before their track's head: recorded, and left to a re-fold.
     """
 
@@ -99,6 +100,7 @@ class Load:
     rejections: dict[bytes, RejectionRow] = of(default_factory=dict)
     refused_messages: set[int] = of(default_factory=set)
     notes: list[NoteRow] = of(default_factory=list)
+    reached: dict[int, int] = of(default_factory=dict)
     late_us: int = 0
     late_events: int = 0
     opened_gaps: list[GapRow] = of(default_factory=list)

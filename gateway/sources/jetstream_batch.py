@@ -26,6 +26,8 @@ SWEEP_S: Final = 1.0
 LEFT_BEHIND: Final = 5000
 """How many messages of others a worker reads before it moves its own silent partitions up."""
 
+_SERVERS_OWN: Final = ("Nmqtt-", "Nats-")
+
 _known_subject = lru_cache(maxsize=1 << 17)(parse_subject)
 
 
@@ -181,7 +183,8 @@ class Assembler:
 
 
 def _properties(headers: dict[str, Any]) -> dict[str, str]:
-    """Headers that a publisher set; the server's own note of the MQTT quality is none."""
+    """Headers that a publisher set. The servers' own notes are none: the MQTT quality, and from which park's
+    stream a message was fetched."""
     if not headers or (len(headers) == 1 and "Nmqtt-Pub" in headers):
         return {}
-    return {name: str(value) for name, value in headers.items() if name != "Nmqtt-Pub"}
+    return {name: str(value) for name, value in headers.items() if not name.startswith(_SERVERS_OWN)}

@@ -20,11 +20,14 @@ from natsrpy.js import AckPolicy, DeliverPolicy, PullConsumerConfig
 
 from devices.observation import micros, moment
 from gateway.problem import Problem
-from gateway.subjects import CAPTURED, STORED, STREAM
+from gateway.subjects import CAPTURED, DOWN, DOWN_PREFIX, STORED, STREAM
 from tracking.store.positions import Held
 
 _NOT_FOUND: Final = 404
 _NO_ROOM: Final = 10047
+
+DOWN_BYTES: Final = 256 << 20
+"""Commands and alerts, kept for parks whose uplink is cut: far more than a week of them."""
 
 log = structlog.get_logger()
 
@@ -102,6 +105,48 @@ async def ensure_stream(request: Requester, keep: Keep) -> None:
         )
     if any(found.get(name) != value for name, value in wanted.items()):
         await _apply(request, "UPDATE", found | wanted)
+
+
+async def ensure_down(request: Requester, replicas: int) -> None:
+    """Create the stream of commands and alerts for parks with a leaf node, or fit it.
+
+    Raises:
+        Refused: the server says no.
+    """
+    wanted = {
+        "name": DOWN,
+        "subjects": [f"{DOWN_PREFIX}.>"],
+        "storage": "file",
+        "retention": "limits",
+        "discard": "old",
+        "max_age": timedelta(days=7) // timedelta(microseconds=1) * 1000,
+        "max_bytes": DOWN_BYTES,
+        "num_replicas": replicas,
+    }
+    await put_stream(request, "$JS.API", wanted)
+
+
+async def put_stream(request: Requester, api: str, wanted: dict[str, Any]) -> None:
+    """Create a stream, or change what differs from what is wanted.
+
+    Args:
+        request: see ``Requester``.
+        api: ``$JS.API``, or ``$JS.{domain}.API`` of another domain.
+        wanted: its configuration; fields that aren't named stay as they are.
+
+    Raises:
+        Refused: the server says no.
+    """
+    name = wanted["name"]
+    try:
+        found = (await call(request, f"{api}.STREAM.INFO.{name}"))["config"]
+    except Refused as refused:
+        if refused.status != _NOT_FOUND:
+            raise
+        await call(request, f"{api}.STREAM.CREATE.{name}", wanted)
+        return
+    if any(found.get(field) != value for field, value in wanted.items()):
+        await call(request, f"{api}.STREAM.UPDATE.{name}", found | wanted)
 
 
 async def stream_state(request: Requester) -> StreamState:

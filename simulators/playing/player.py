@@ -5,7 +5,7 @@ look what stands is compared with what should.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -14,13 +14,16 @@ from urllib.parse import quote
 from simulators.places import load as load_places
 from simulators.playing.acts import Act, Looks, at_the_end, opened_by, steps, taken
 from simulators.playing.comparing import Compared, compare
-from simulators.playing.story import Exists, Installation, Story
+from simulators.playing.papers import Desk
+from simulators.playing.story import Exists, Installation, Story, device_of, number_of
 from simulators.playing.voices import Voices
-from simulators.scripts.actors import Document, Shipment
+from simulators.scripts.actors import Shipment
 from simulators.scripts.format import Look
 from simulators.scripts.timeline import Said
 
 STEP: Final = timedelta(minutes=10)
+RUN: Final = 1
+"""Of the devices' numbers, in a first play."""
 
 
 class Player:
@@ -36,7 +39,7 @@ class Player:
         published: events.
     """
 
-    def __init__(self, installation: Installation, *, run: int = 1, step: timedelta = STEP) -> None:
+    def __init__(self, installation: Installation, *, run: int = RUN, step: timedelta = STEP) -> None:
         self.installation = installation
         self.places = load_places()
         self.secrets: dict[str, str] = {}
@@ -44,6 +47,7 @@ class Player:
         self.published = 0
         self._run, self._step = run, step
         self._last: dict[str, int] = {}
+        self._desk = Desk(installation, run)
         self._voices = Voices(*installation.broker, self.secrets, run)
         self._build()
 
@@ -51,6 +55,11 @@ class Player:
     def compared(self) -> list[Compared]:
         """What each look found."""
         return [compared for _, compared in self.looked]
+
+    @property
+    def said(self) -> Mapping[tuple[str, int], tuple[dict[str, Any], bytes]]:
+        """By device and number, what was published and the message that it went out in."""
+        return self._voices.said
 
     def close(self) -> None:
         """Let the devices go."""
@@ -113,11 +122,11 @@ class Player:
         for document in story.documents:
             place += 1
             at = story.moment(document.told_at or document.at)
-            yield Act(at, 1, place, partial(self._post, story, document, said))
+            yield Act(at, 1, place, partial(self._desk.post, story, document, said))
         for revision in story.revisions:
             place += 1
             body = {"from": story.moment(revision.at).isoformat(), "terms": story.terms(revision.terms)}
-            path = f"/v1/shipments/{quote(self._number(story, revision.shipment))}/terms"
+            path = f"/v1/shipments/{quote(number_of(story, revision.shipment))}/terms"
             yield Act(
                 story.moment(revision.at),
                 1,
@@ -130,7 +139,7 @@ class Player:
         )
         for at, events in steps(said, breaks, self._step):
             place += 1
-            yield Act(at, 2, place, partial(self._publish, events))
+            yield Act(at, 2, place, partial(self.publish, story, events))
         for look in looks:
             place += 1
             yield Act(story.moment(look.at), 3, place, partial(self._look, story, look, hindsight=hindsight))
@@ -146,7 +155,7 @@ class Player:
 
     def _register(self, story: Story) -> None:
         for device in story.devices:
-            name = self._device(story, device.name)
+            name = device_of(story, device.name)
             park, code = name.split("/")
             if name not in self.secrets:
                 body = {"park": park, "code": code, "kind": device.kind, "datum": device.datum}
@@ -172,7 +181,7 @@ class Player:
 
     def _body(self, story: Story, shipment: Shipment) -> dict[str, Any]:
         return {
-            "number": self._number(story, shipment.number),
+            "number": number_of(story, shipment.number),
             "park": shipment.park,
             "reference": shipment.reference,
             "things": story.things(shipment),
@@ -180,62 +189,39 @@ class Player:
             "terms": story.terms(shipment.terms),
         }
 
-    def _post(self, story: Story, document: Document, events: Sequence[Said]) -> None:
-        number = self._number(story, document.number)
-        said: dict[str, Any] = {"time": story.moment(document.at).isoformat()}
-        about = [self._number(story, one) for one in document.shipments]
-        if document.kind == "pass":
-            body = dict(document.body)
-            self.installation.ask(
-                "POST", "/v1/passes", said | {"number": number, "body": body, "shipments": about}
-            )
-            return
-        if document.kind == "pass_state":
-            self.installation.ask(
-                "POST", f"/v1/passes/{quote(number, safe='')}/states", said | dict(document.body)
-            )
-            return
-        said |= {
-            "kind": document.kind,
-            "number": number if document.number else "",
-            "body": dict(document.body),
-        }
-        said |= {"things": list(document.things)}
-        if document.device:
-            name = self._device(story, document.device)
-            path = f"/v1/devices/{name}/documents"
-            if document.observed_at is not None:
-                at = story.moment(document.observed_at)
-                said_then = [one for one in events if (one.device, one.time) == (name, at)]
-                seq = next(one.number for one in said_then if one.fact["type"] != "status")
-                said["body"] |= {"run": self._run, "seq": seq}
-        elif about:
-            path, about = f"/v1/shipments/{quote(about[0])}/documents", about[1:]
-        else:
-            path = f"/v1/things/{quote(document.things[0], safe='')}/documents"
-        self.installation.ask("POST", path, said | {"shipments": about})
-
-    def _publish(self, events: Sequence[Said]) -> None:
+    def publish(self, story: Story, events: Sequence[Said]) -> None:  # noqa: ARG002 - who listens asks whose
+        """Publish events of a story, and wait until the broker has them."""
         self.published += self._voices.say(events)
+
+    def asked(
+        self,
+        story: Story,  # noqa: ARG002 - who asks more overrides this
+        look: Look,  # noqa: ARG002
+        standing: Mapping[str, list[dict[str, Any]]],  # noqa: ARG002
+    ) -> Iterator[str]:
+        """What else is asked at a look and isn't as it should be, in words: nothing here.
+
+        Args:
+            story: whose look it is.
+            look: the look.
+            standing: findings, by the story's number of their shipment.
+        """
+        yield from ()
 
     def _named(self, story: Story) -> Iterator[Said]:
         """Passes and devices that aren't gates belong to a variant, as its shipments do."""
-        names = {device.name: self._device(story, device.name) for device in story.devices}
+        names = {device.name: device_of(story, device.name) for device in story.devices}
         for event in story.said():
             fact = event.fact
             if "pass" in fact:
-                fact = {**fact, "pass": self._number(story, fact["pass"])}
+                fact = {**fact, "pass": number_of(story, fact["pass"])}
             yield event._replace(device=names[event.device], fact=fact)
-
-    def _device(self, story: Story, name: str) -> str:
-        is_gate = any(one.kind == "gate" for one in story.devices if one.name == name)
-        return name if is_gate else self._number(story, name)
 
     def _look(self, story: Story, look: Look, *, hindsight: bool) -> None:
         self.installation.settle(story.moment(look.at))
         standing = {}
         for shipment in story.shipments:
-            number = self._number(story, shipment.number)
+            number = number_of(story, shipment.number)
             answer = self.installation.ask("GET", f"/v1/shipments/{quote(number)}/custody")
             standing[shipment.number] = [
                 one for one in answer["findings"] if not hindsight or opened_by(one, story.moment(look.at))
@@ -244,12 +230,13 @@ class Player:
         compared = compare(story, expected, standing)
         compared.missing.extend(self._undecided(story, look))
         compared.missing.extend(self._unchained(story, look))
+        compared.missing.extend(self.asked(story, look, standing))
         self.looked.append((story.name, compared))
 
     def _unchained(self, story: Story, look: Look) -> Iterator[str]:
         """Shipments whose chain of custody isn't what it should be."""
         for shipment, wanted in look.continuity.items():
-            number = self._number(story, shipment)
+            number = number_of(story, shipment)
             answer = self.installation.ask("GET", f"/v1/shipments/{quote(number)}/coverage")
             told = answer["continuity"]["verdict"]
             if told != wanted:
@@ -262,10 +249,6 @@ class Player:
             told = rows[0]["decision"] if rows else "nothing"
             if told != wanted:
                 yield f"{story.name} {gate} decides {wanted}: it decided {told}"
-
-    @staticmethod
-    def _number(story: Story, number: str) -> str:
-        return f"{number}-{story.suffix}" if story.suffix else number
 
     @staticmethod
     def _iso(story: Story, text: str | None) -> str | None:

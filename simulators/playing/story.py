@@ -98,3 +98,14 @@ class Installation(Protocol):
     def settle(self, moment: datetime) -> None:
         """Wait until everything up to a moment, and everything published so far, is recorded and judged."""
         ...
+
+
+def number_of(story: Story, number: str) -> str:
+    """What a story's shipment or pass is called in a play."""
+    return f"{number}-{story.suffix}" if story.suffix else number
+
+
+def device_of(story: Story, name: str) -> str:
+    """What a story's device is called in a play: gates are everybody's."""
+    is_gate = any(one.kind == "gate" for one in story.devices if one.name == name)
+    return name if is_gate else number_of(story, name)

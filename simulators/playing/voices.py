@@ -33,12 +33,16 @@ class Voices:
         port: of its MQTT listener.
         secrets: by device name.
         run: of the numbers that they count.
+
+    Attributes:
+        said: by device and number, what was published and the message that it went out in.
     """
 
     def __init__(self, host: str, port: int, secrets: Mapping[str, str], run: int) -> None:
         self._address = host, port
         self._secrets = secrets
         self._run = run
+        self.said: dict[tuple[str, int], tuple[dict[str, Any], bytes]] = {}
         self._open: dict[str, _Connection] = {}
 
     def close(self) -> None:
@@ -59,13 +63,13 @@ class Voices:
         for said in events:
             event = {"run": self._run, "seq": said.number, "time": said.time.isoformat(), **said.fact}
             told.setdefault(said.device, []).append(event)
-        waiting = {
-            device: [
-                json.dumps(events[at : at + MOST], ensure_ascii=False).encode()
-                for at in range(0, len(events), MOST)
-            ]
-            for device, events in told.items()
-        }
+        waiting: dict[str, list[bytes]] = {}
+        for device, all_told in told.items():
+            for at in range(0, len(all_told), MOST):
+                some = all_told[at : at + MOST]
+                payload = json.dumps(some, ensure_ascii=False).encode()
+                self.said |= {(device, one["seq"]): (one, payload) for one in some}
+                waiting.setdefault(device, []).append(payload)
         deadline = time.monotonic() + PATIENCE_S
         while waiting:
             waiting = self._tried(waiting)

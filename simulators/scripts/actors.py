@@ -113,6 +113,8 @@ class Document(Item, frozen=True):
         device: that it is about, instead.
         observed_at: moment of that device's event that it is about.
         body: its fields.
+        source: ``declared``, ``reported`` by a partner, or ``decided`` by a person.
+        is_local: a pass's moment goes out as customs' messages have it: local, without an offset.
     """
 
     at: Clock
@@ -124,3 +126,5 @@ class Document(Item, frozen=True):
     device: str = ""
     observed_at: Clock | None = None
     body: Mapping[str, Any] = {}
+    source: str = "declared"
+    is_local: bool = False

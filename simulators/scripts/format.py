@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 
 from devices.observation import Code
 from simulators.scripts.actors import Clock, Device, Document, Item, Revision, Series, Shipment
+from simulators.scripts.asking import Alarm, Answer, Trial
 from simulators.scripts.tellings import Drive, Event, Fixes, Halt, Offline, Reading, Scans, Stay
 
 
@@ -65,12 +66,16 @@ class Look(Item, frozen=True):
         expect: the findings.
         gates: the newest decision of each gate: ``open``, ``hold`` or ``inspect``.
         continuity: verdict of each shipment's chain, by its number, where the script speaks of it.
+        answers: of the API and of pages.
+        trials: rehearsals.
     """
 
     at: Clock
     expect: tuple[Expect, ...] = ()
     gates: Mapping[Code, str] = {}
     continuity: Mapping[str, str] = {}
+    answers: tuple[Answer, ...] = ()
+    trials: tuple[Trial, ...] = ()
 
 
 class Script(Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,6 +99,7 @@ class Script(Struct, frozen=True, forbid_unknown_fields=True):
         events: everything else that devices say.
         scans: many at once.
         offline: who has no network when.
+        alarms: how soon alerts must be heard.
     """
 
     code: str
@@ -113,11 +119,12 @@ class Script(Struct, frozen=True, forbid_unknown_fields=True):
     events: tuple[Event, ...] = ()
     scans: tuple[Scans, ...] = ()
     offline: tuple[Offline, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
 
 
 PARTS: tuple[type[Any], ...] = (
     Script, Device, Shipment, Series, Revision, Document, Drive, Halt, Stay, Fixes, Reading, Event, Scans,
-    Offline, Look, Expect,
+    Offline, Alarm, Look, Expect, Answer, Trial,
 )  # fmt: skip
 """Every table of the format, for the documentation."""
 

@@ -141,7 +141,7 @@ class Scans(Item, frozen=True):
         codes: ``{n}`` in it counts from 1.
         count: how many.
         first: the first number.
-        fact: of each; without ``code``.
+        fact: of each; without ``code``; ``{n}`` in its texts counts, too.
         again: so many of the last are sent once more at ``again_at``.
         again_at: when.
     """

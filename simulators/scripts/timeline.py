@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from simulators.geo import Point
 from simulators.places import Places
 from simulators.scripts.actors import Device, Document, Revision, Shipment
+from simulators.scripts.asking import Alarm
 from simulators.scripts.format import Look, Script, ScriptError
 from simulators.scripts.motion import between, position, ticks, way
 from simulators.scripts.tellings import Drive, Fixes, Offline, Reading, Scans, Stay
@@ -46,11 +47,15 @@ class Timeline:
         variant: which of its variants; its code for the story itself.
         places: zones and corridors.
         later: days after the script's own day.
+        online: everybody always has the network; what they say is the same.
     """
 
-    def __init__(self, script: Script, variant: str, places: Places, later: int = 0) -> None:
+    def __init__(
+        self, script: Script, variant: str, places: Places, later: int = 0, *, online: bool = False
+    ) -> None:
         self.script = script
         self.variant = variant
+        self._online = online
         self._places = places
         self._midnight = datetime.combine(script.day, datetime.min.time(), LOCAL) + timedelta(days=later)
 
@@ -100,6 +105,16 @@ class Timeline:
     def revisions(self) -> list[Revision]:
         """New terms."""
         return self._told(self.script.revisions)
+
+    @property
+    def alarms(self) -> list[Alarm]:
+        """How soon alerts must be heard."""
+        return self._told(self.script.alarms)
+
+    @property
+    def is_ever_offline(self) -> bool:
+        """Whether anybody has no network at some time."""
+        return bool(self._told(self.script.offline))
 
     def terms(self, told: Mapping[str, Any]) -> dict[str, Any]:
         """Terms as the API takes them: moments of their legs in UTC."""
@@ -239,9 +254,13 @@ class Timeline:
         for place in range(scans.count):
             share = place / max(scans.count - 1, 1)
             time = begins + (ends - begins) * share
-            code = scans.codes.replace("{n}", f"{scans.first + place:06d}")
+            number = f"{scans.first + place:06d}"
+            told = {"type": "scan", "code": scans.codes, **scans.fact}
+            fact = {
+                name: value.replace("{n}", number) if isinstance(value, str) else value
+                for name, value in told.items()
+            }
             is_repeated = place >= scans.count - scans.again
-            fact = {"type": "scan", "code": code, **scans.fact}
             device = scans.devices[place % len(scans.devices)]
             yield device, time, fact, again_at, int(is_repeated)
 
@@ -250,7 +269,8 @@ class Timeline:
         for one in offline:
             begins, ends = self.moment(one.begins), self.moment(one.ends)
             if begins <= event.time < ends:
-                return event._replace(time=event.time + timedelta(seconds=one.ahead_s), sent=ends)
+                time = event.time + timedelta(seconds=one.ahead_s)
+                return event._replace(time=time, sent=event.time if self._online else ends)
         return event
 
     def _shuffled_backlogs(self, events: list[Said]) -> list[Said]:

@@ -15,6 +15,7 @@ READ_WHATEVER_WAS_SAID = {
     "bench.counts": "figures",
     "bench.first_fixes": "figures",
     "bench.recorded_rows": "figures",
+    "cases.heard_at": "the raw messages on either side of a silence",
     "certificate.batch": "a batch's leaves are all its events",
     "certificate.completeness": "what came; what of it was in error is told beside it",
     "certificate.events": "raw events that findings cite",

@@ -25,6 +25,8 @@ from tracking.domain.ledger import merkle
 from tracking.domain.ledger.certificate import check, read
 from tracking.domain.ledger.checkpoint import Signer
 from tracking.judge.checkpoints import Checkpointer
+from tracking.judge.containing import Containing
+from tracking.judge.loop import drain
 from tracking.store import correcting, registry, shipments
 from tracking.store.database import Connection
 from tracking.store.observations import ObservationColumns, insert_observations
@@ -191,6 +193,49 @@ def add_finding(conn: Connection) -> None:
             NOW,
         ),
     )
+
+
+def test_papers_stand_on_the_page_in_local_time(page: Page) -> None:
+    """A customs' time has no offset: 08:15 there is 08:15 here, and a quarter past midnight in UTC."""
+    pass_ = {"type": 2, "direction": "in", "zone": "SIPCBZ-E", "vehicle": "沪AD5127"}
+    said = {"number": "Z-7", "dclTime": "2026-03-10 08:15:00", "body": pass_, "shipments": ["SIP-1"]}
+    assert page.request.post("/v1/passes", data=said).status == 201
+    page.goto("/shipments/SIP-1")
+    papers = page.locator("details.papers")
+    papers.locator("summary").click()
+    expect(papers).to_contain_text("gate pass Z-7")
+    moment = papers.locator("time")
+    expect(moment).to_contain_text("03-10 08:15:00")
+    expect(moment).to_have_attribute("title", "2026-03-10 00:15:00 UTC")
+    page.goto("/shipments/SIP-1?lang=zh")
+    expect(page.locator("details.papers")).to_contain_text("核放单")
+
+
+def test_what_was_loaded_on_vehicles_is_counted_between_local_moments(page: Page, conn: Connection) -> None:
+    for code in ("P-1", "P-2"):
+        said = {
+            "action": "ADD",
+            "parent": "苏E1289K",
+            "children": [code],
+            "time": "2026-03-10T08:00:00+08:00",
+        }
+        assert page.request.post("/v1/aggregations", data=said).status == 201
+    drain(conn, [Containing()], lambda: NOW)
+    page.get_by_role("link", name="Loaded on vehicles").click()
+    row = page.locator("tbody tr")
+    expect(row).to_contain_text("苏E1289K")
+    expect(row.locator("td").nth(1)).to_have_text("2")
+    page.locator("input[name=since]").fill("2026-03-10T08:01")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("Nothing was loaded on a vehicle in this time.")).to_be_visible()
+
+
+def test_a_finding_leads_to_its_messages_as_they_came(page: Page) -> None:
+    page.goto("/shipments/SIP-1")
+    page.locator("article.finding summary").click()
+    address = page.get_by_role("link", name="Messages as they came").get_attribute("href") or ""
+    (message,) = page.request.get(address).json()["observations"]
+    assert (message["device"], message["seq"], message["text"]) == ("SIP/TRK-1", 66, '{"run":1,"seq":66}')
 
 
 def test_the_list_leads_to_a_shipment_by_keyboard(page: Page) -> None:

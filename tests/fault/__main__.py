@@ -21,7 +21,7 @@ from pathlib import Path
 
 from devices.client import Device, Loop
 from gateway.access.mosquitto import ACL_FILE, USERS_FILE, render, write
-from tests.fault import story, verdict
+from tests.fault import stage, story, verdict
 from tests.fault.api import Api
 from tests.fault.siren import Siren
 from tests.fault.stack import Stack
@@ -33,7 +33,7 @@ from tracking.store.database import connect
 VICTIMS = ("gateway", "judge", "broker", "database")
 TRUCKS = 20
 PARK = "FLT"
-SIREN = f"{PARK}/SIREN"
+SIREN = stage.siren_of(PARK)
 USER = "bondwatch-gateway"
 
 
@@ -75,11 +75,6 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def shipment_of(name: str) -> str:
-    """The shipment that a truck carries."""
-    return "S-" + name.replace("/", "-")
-
-
 class Run:
     """One run: stage, devices, kills, verdict."""
 
@@ -115,12 +110,12 @@ class Run:
     def _drive(self, stack: Stack) -> Report:
         api = Api(stack.api, stack.key)
         begin_ms = round(time.time() * 1000) - self.events * story.STEP_MS - 120_000
-        passwords = self._set_stage(api, begin_ms)
+        passwords = stage.set_stage(api, PARK, TRUCKS, begin_ms)
         if stack.mosquitto is not None:
             stack.run("device", "sync", "--mosquitto-dir", str(stack.mosquitto.directory))
             assert stack.mosquitto.process is not None
             stack.mosquitto.process.send_signal(signal.SIGHUP)  # it reads both files again
-        siren = Siren(stack, api, SIREN, passwords.pop(SIREN))
+        siren = Siren(stack.mqtt_port, api, SIREN, passwords.pop(SIREN))
         with closing(Loop()) as loop:
             devices = [
                 Device(
@@ -202,7 +197,7 @@ class Run:
                 raise RuntimeError(f"{counts.strangers} recorded events that nobody published")
             found = verdict.findings(conn)
             wanted = story.excursions(self.events)
-            wrong = {name: n for name in published if (n := found.get(shipment_of(name), 0)) != wanted}
+            wrong = {name: n for name in published if (n := found.get(stage.shipment_of(name), 0)) != wanted}
             if wrong:
                 raise RuntimeError(f"expected {wanted} route deviations a truck, found {wrong}")
             raised = verdict.raised(conn)
@@ -223,63 +218,6 @@ class Run:
         rounds = -(-self.options.kills // len(VICTIMS))
         drawn = [victim for _ in range(rounds) for victim in self.random.sample(VICTIMS, len(VICTIMS))]
         return drawn[: self.options.kills]
-
-    def _set_stage(self, api: Api, begin_ms: int) -> dict[str, str]:
-        """Park, places, trucks, shipments, a siren; the secrets by name."""
-        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begin_ms / 1000 - 3600))
-        api.ask("PUT", f"/v1/parks/{PARK}", {"name_en": "Fault park"})
-        zones = [
-            {
-                "type": "Feature",
-                "geometry": {"type": "Polygon", "coordinates": story.square(lon)},
-                "properties": {"code": code, "kind": "cbz", "park": PARK, "valid_from": since},
-            }
-            for code, lon in ((story.ORIGIN, story.WEST), (story.DESTINATION, story.EAST))
-        ]
-        line = [[story.WEST, story.LATITUDE], [story.EAST, story.LATITUDE]]
-        corridor = {
-            "type": "Feature",
-            "geometry": {"type": "LineString", "coordinates": line},
-            "properties": {
-                "code": story.CORRIDOR,
-                "kind": "corridor",
-                "park": PARK,
-                "tolerance_m": story.TOLERANCE_M,
-                "valid_from": since,
-            },
-        }
-        api.ask("POST", "/v1/zones", {"type": "FeatureCollection", "features": zones})
-        api.ask("POST", "/v1/corridors", {"type": "FeatureCollection", "features": [corridor]})
-        passwords = {}
-        leg = {
-            "type": "move",
-            "from_zones": [story.ORIGIN],
-            "corridor": story.CORRIDOR,
-            "to_zones": [story.DESTINATION],
-            "max_silence_s": 30 * 86400,
-        }
-        for number in range(TRUCKS):
-            made = api.ask(
-                "POST", "/v1/devices", {"park": PARK, "code": f"TRK-{number:03}", "expected_every_s": 20}
-            )
-            name = made["name"]
-            passwords[name] = made["secret"]
-            thing = f"苏E{number:05}"
-            api.ask("POST", "/v1/attachments", {"device": name, "thing": thing, "from": since})
-            api.ask(
-                "POST",
-                "/v1/shipments",
-                {
-                    "number": shipment_of(name),
-                    "park": PARK,
-                    "things": [thing],
-                    "terms": {"legs": [leg]},
-                    "from": since,
-                },
-            )
-        made = api.ask("POST", "/v1/devices", {"park": PARK, "code": "SIREN", "kind": "siren"})
-        passwords[SIREN] = made["secret"]
-        return passwords
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)

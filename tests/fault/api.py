@@ -18,13 +18,19 @@ class Api:
         self._key = key
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """One request; a refused connection or a 503 is tried again for a while.
+        """One request for JSON; a refused connection or a 503 is tried again for a while.
 
         Raises:
             urllib.error.HTTPError: any other answer that is an error.
         """
+        return json.loads(self._answer(method, path, body))
 
-        def attempt() -> Any:
+    def read(self, path: str) -> str:
+        """The text at an address; raises as ``ask`` does."""
+        return self._answer("GET", path, None).decode()
+
+    def _answer(self, method: str, path: str, body: Any) -> bytes:
+        def attempt() -> bytes | None:
             request = urllib.request.Request(
                 self.address + path,
                 method=method,
@@ -33,7 +39,8 @@ class Api:
             )
             try:
                 with urllib.request.urlopen(request, timeout=10) as answer:
-                    return json.load(answer)
+                    found: bytes = answer.read()
+                    return found
             except urllib.error.HTTPError as error:
                 if error.code != 503:
                     error.add_note(f"{method} {path}: {error.read().decode(errors='replace')[:1000]}")
@@ -42,4 +49,6 @@ class Api:
             except OSError:
                 return None
 
-        return until(attempt, 60, f"an answer to {method} {path}")
+        answer = until(attempt, 60, f"an answer to {method} {path}")
+        assert answer is not None
+        return answer

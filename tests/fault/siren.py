@@ -10,7 +10,6 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.fault.api import Api
-from tests.fault.stack import Stack
 
 SEVERITIES = ("critical", "major", "minor", "info")
 
@@ -22,7 +21,7 @@ class Siren:
     published meanwhile is gone, and a siren does what docs/brokers.md asks: it reads the alerts once.
     """
 
-    def __init__(self, stack: Stack, api: Api, name: str, password: str) -> None:
+    def __init__(self, mqtt_port: int, api: Api, name: str, password: str) -> None:
         self.heard: set[str] = set()
         self._api = api
         self._park = name.partition("/")[0]
@@ -34,7 +33,7 @@ class Siren:
         self._client.on_message = self._on_message
         self._client.on_subscribe = self._on_subscribe
         self._client.reconnect_delay_set(min_delay=1, max_delay=2)
-        self._client.connect("127.0.0.1", stack.mqtt_port)
+        self._client.connect("127.0.0.1", mqtt_port)
         self._client.loop_start()
         if not self._online.wait(30):
             raise TimeoutError("the siren could not subscribe to the alerts")

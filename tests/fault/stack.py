@@ -68,11 +68,11 @@ class Stack:
         except TimeoutError as error:
             raise RuntimeError(f"the system did not start:\n{self.log.read_text()[-4000:]}") from error
 
-    def run(self, *arguments: str) -> str:
+    def run(self, *arguments: str, timeout_s: float = 60) -> str:
         """Run a ``bondwatch`` command against this installation."""
         command = [sys.executable, "-m", "gateway.cli", *arguments]
         return subprocess.run(
-            command, env=self._environment, check=True, capture_output=True, text=True, timeout=60
+            command, env=self._environment, check=True, capture_output=True, text=True, timeout=timeout_s
         ).stdout
 
     def endpoints(self) -> dict[str, Any]:

@@ -25,9 +25,6 @@ TOLERANCE_M = 1000
 OFF_DEG = 0.016
 """About 1.8 km north of the line: well beyond the tolerance, and no jump that a fold would doubt (2 km)."""
 
-CORRIDOR = "C-FAULT"
-ORIGIN, DESTINATION = "FAULT-W", "FAULT-E"
-
 
 @dataclass(frozen=True)
 class Step:

@@ -26,7 +26,7 @@ from tests.support.sources import run, until
 from tracking.store import registry
 from tracking.store.database import Connection
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "brokers.md"
+DEPLOYED = Path(__file__).resolve().parents[2] / "deploy" / "mosquitto" / "mosquitto.conf"
 PATIENCE_S = 10
 SERVICE_PASSWORD = "a long service password"
 
@@ -61,15 +61,13 @@ def command(database: str, conn: Connection) -> Command:
 
 @pytest.fixture
 def broker(tmp_path: Path, command: Command) -> Iterator[Mosquitto]:
-    """Mosquitto with the configuration of docs/brokers.md; only paths and ports are this test's own."""
-    text = re.search(r"```conf\n(.*?)```", DOCS.read_text(), re.DOTALL)
-    assert text is not None
+    """Mosquitto with the configuration that we deploy; only paths and ports are this test's own."""
     directory = tmp_path / "mosquitto"
     directory.mkdir()
     made = mosquitto(directory)
     (services,) = free_ports(1)
     configuration = (
-        text.group(1)
+        DEPLOYED.read_text()
         .replace("listener 1883", f"listener {made.mqtt_port} 127.0.0.1")
         .replace("listener 1884 127.0.0.1", f"listener {services} 127.0.0.1")
         .replace("/etc/mosquitto/bondwatch/", f"{directory}/")

@@ -118,7 +118,7 @@ def service(server: NatsServer, dsn: str) -> Iterator[None]:
                 [server.url],
                 password=SECRETS["nats_access_password"],
                 issuer_seed=SECRETS["nats_issuer_seed"],
-                dsn=dsn,
+                known=KnownDevices(dsn),
             )
         )
         yield

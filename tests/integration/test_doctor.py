@@ -238,4 +238,4 @@ def test_a_broker_that_is_away_or_lets_us_not_in(tmp_path: Path) -> None:
     assert found.level is Level.FAILURE
     assert "lets us not in" in found.says
     away = BrokerAddress("nats", "127.0.0.1", 1, user="doctor", password="x-1")
-    assert [finding.level for finding in stream.look(away, None)] == [Level.FAILURE]
+    assert [finding.level for finding in stream.look([away], None)] == [Level.FAILURE]

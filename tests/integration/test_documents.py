@@ -273,6 +273,28 @@ def test_a_pass_by_api(desk: Desk, client: TestClient) -> None:
     assert client.post("/v1/passes/Z-2/states", json=moved).status_code == 404
 
 
+@pytest.mark.parametrize("local", ["2026-03-04 20:00:00", "2026-03-04T20:00:00", "2026-03-04T13:00:00+01:00"])
+def test_a_customs_time_without_an_offset_is_local(client: TestClient, local: str) -> None:
+    """dclTime of customs' messages is Beijing time and doesn't say so."""
+    assert (
+        client.post("/v1/passes", json={"number": "Z-1", "dclTime": local, "body": PASS}).status_code == 201
+    )
+    shown = client.get("/v1/passes/Z-1").json()
+    assert shown["since"] == shown["documents"][0]["time"] == "2026-03-04T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "times",
+    [{}, {"time": "2026-03-04T20:00:00"}, {"time": at(0).isoformat(), "dclTime": "2026-03-04 20:00:00"},
+     {"dclTime": "at noon"}],
+)  # fmt: skip
+def test_a_pass_says_once_when_and_only_customs_may_leave_out_the_offset(
+    client: TestClient, times: dict[str, str]
+) -> None:
+    assert client.post("/v1/passes", json={"number": "Z-1", "body": PASS} | times).status_code == 422
+    assert client.get("/v1/passes/Z-1").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("path", "more", "status", "pointer"),
     [

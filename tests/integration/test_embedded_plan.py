@@ -76,14 +76,14 @@ def test_addresses_come_from_the_settings_before_the_running_instance(tmp_path: 
 
     embedded = Settings.load(home=home.path)
     assert addresses.database_dsn(embedded) == "embedded"
-    gateway = addresses.broker(embedded, "gateway")
+    gateway = addresses.brokers(embedded, "gateway")[0]
     assert (gateway.url, gateway.user) == ("nats://127.0.0.1:2", "gateway")
     assert gateway.password == home.secret("nats_gateway_password")
-    assert addresses.mqtt_broker(embedded, "judge").url == "mqtt://127.0.0.1:1"
+    assert addresses.mqtt_brokers(embedded, "judge")[0].url == "mqtt://127.0.0.1:1"
 
     external = Settings.load(home=home.path, database_dsn=DSN, **BROKER)
     assert addresses.database_dsn(external) == DSN
-    for found in (addresses.broker(external, "gateway"), addresses.mqtt_broker(external, "judge")):
+    for found in (*addresses.brokers(external, "gateway"), *addresses.mqtt_brokers(external, "judge")):
         assert (found.url, found.user) == ("mqtts://broker.example:8883", "bondwatch-gateway")
         assert found.password == "another-long-one"
         assert "another-long-one" not in repr(found)
@@ -92,3 +92,17 @@ def test_addresses_come_from_the_settings_before_the_running_instance(tmp_path: 
 def test_without_a_running_instance_there_are_none(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="nothing runs"):
         addresses.database_dsn(Settings.load(home=tmp_path))
+
+
+def test_a_site_with_nats_servers_of_its_own_names_them_all(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home").prepare()
+    servers = "nats://n1:4222, nats://n2,nats://n3:4333"
+    settings = Settings.load(home=home.path, broker_url=servers, downlink_url="mqtt://n1,mqtts://n2:8884")
+    found = addresses.brokers(settings, "gateway")
+    assert [one.url for one in found] == ["nats://n1:4222", "nats://n2:4222", "nats://n3:4333"]
+    assert {(one.user, one.password) for one in found} == {("gateway", home.secret("nats_gateway_password"))}
+    down = addresses.mqtt_brokers(settings, "judge")
+    assert [one.url for one in down] == ["mqtt://n1:1883", "mqtts://n2:8884"]
+    assert {(one.user, one.password) for one in down} == {("judge", home.secret("nats_judge_password"))}
+    with pytest.raises(Problem, match="DOWNLINK_URL"):
+        addresses.mqtt_brokers(Settings.load(home=home.path, broker_url=servers), "judge")

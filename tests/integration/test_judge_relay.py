@@ -16,10 +16,10 @@ import pytest
 
 from tests.support import brokers
 from tests.support.brokers import Broker as RealBroker
-from tracking.judge.relay import Broker, relay
+from tracking.judge.relay import Broker, Keep, relay
 from tracking.store import outbox
 from tracking.store.database import Connection, connect
-from tracking.store.outbox import Outgoing
+from tracking.store.outbox import Outgoing, Waiting
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 DEADLINE_S = 20.0
@@ -56,7 +56,7 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RealBroke
 
 
 @contextlib.contextmanager
-def relaying(database: str, broker: RealBroker, count: int = 1) -> Iterator[None]:
+def relaying(database: str, broker: RealBroker, count: int = 1, keep: Keep | None = None) -> Iterator[None]:
     """So many relays at work."""
     stop = threading.Event()
     address = Broker("127.0.0.1", broker.mqtt_port, "judge", None)
@@ -64,7 +64,7 @@ def relaying(database: str, broker: RealBroker, count: int = 1) -> Iterator[None
 
     def work() -> None:
         try:
-            asyncio.run(relay(lambda: connect(database), lambda: address, stop, lambda: NOW))
+            asyncio.run(relay(lambda: connect(database), lambda: address, stop, lambda: NOW, keep))
         except BaseException as error:  # noqa: BLE001 - handed to the test
             errors.append(error)
 
@@ -149,3 +149,27 @@ def test_without_an_acknowledgement_nothing_is_marked(database: str, conn: Conne
 
     asyncio.run(relay(lambda: connect(database), address, stop, lambda: NOW))
     assert waiting(conn) == 1
+
+
+def test_what_is_not_kept_for_parks_is_not_sent(database: str, conn: Connection, broker: RealBroker) -> None:
+    siren = Siren(broker.mqtt_port)
+    away = threading.Event()
+    away.set()
+    refused: list[bytes] = []
+    kept: list[bytes] = []
+
+    async def keep(message: Waiting) -> None:
+        if away.is_set():
+            refused.append(message.payload)
+            raise ConnectionError("no server of the hub answers")
+        kept.append(message.payload)
+
+    with relaying(database, broker, keep=keep):
+        leave(conn, *range(5))
+        until(lambda: len(refused) >= 10)  # tried again, and still not marked
+        assert waiting(conn) == 5
+        away.clear()
+        until(lambda: waiting(conn) == 0)
+    siren.close()
+    assert kept == [b"%d" % number for number in range(5)]
+    assert set(siren.heard) == set(kept)

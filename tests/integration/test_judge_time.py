@@ -23,6 +23,10 @@ def silence(court: Court, shipment: str = "S-1") -> list[tuple[object, ...]]:
     return [(row[3], row[4], row[5], row[6]) for row in court.findings(shipment) if row[0] == "device_silent"]
 
 
+def notes(court: Court) -> list[tuple[object, ...]]:
+    return court.rows("select kind, first_at, last_at, detail ? 'ended' from arrival_notes order by first_at")
+
+
 def dues(court: Court) -> list[tuple[object, ...]]:
     return court.rows(
         "select kind, due_at from work where kind in ('device_due', 'shipment_due') order by kind"
@@ -46,6 +50,22 @@ def test_silence_is_told_at_its_moment_though_nothing_arrives(court: Court) -> N
     assert silence(court) == [("open", "info", at(480), None)]
     assert dues(court) == []
     assert court.alerts() == []
+
+
+def test_who_is_silent_is_noted_as_unreachable_until_anything_comes_and_late_data_leave_the_note(
+    court: Court,
+) -> None:
+    truck = court.truck()
+    court.deliver(truck.stands(0, 200))  # silent at 480
+    stored = truck.stands(0, 600).events[:]
+    court.reached(700)
+    court.judge()
+    assert notes(court) == [("unreachable", at(480), at(480), False)]
+    court.deliver(truck, stored)
+    court.judge()
+    (note,) = [row for row in notes(court) if row[0] == "unreachable"]
+    assert note == ("unreachable", at(480), at(truck.told), True)
+    assert silence(court) == []
 
 
 def test_noticed_a_day_later_it_opened_at_the_same_moment(court: Court) -> None:

@@ -52,7 +52,7 @@ def draw(rng: np.random.Generator) -> Receiver:
         honesty=float(rng.choice([1.0, 1.25] if is_urban else [1.0, 1.5, 2.0], p=HONESTY[is_urban])),
         is_urban=is_urban,
         says_speed=bool(rng.random() < 0.85),
-        says_accuracy=is_urban or bool(rng.random() < 0.95),
+        says_accuracy=bool(rng.random() < 0.95),
     )
 
 
@@ -66,22 +66,22 @@ class _Sky:
         self.reflected_until = self.calm_until = -1.0
         self.is_stated = False
 
-    def passes(self, seconds: float, now: float, *, is_parked: bool) -> None:
+    def passes(self, seconds: float, now: float, *, is_standing: bool) -> None:
         """Errors wander (first-order Gauss-Markov); reflections come and go."""
         receiver, rng = self.receiver, self.rng
-        correlated_s = (300.0 if receiver.is_urban else 120.0) if is_parked else 40.0
+        correlated_s = (300.0 if receiver.is_urban else 120.0) if is_standing else 40.0
         keep = math.exp(-seconds / correlated_s)
         self.wander = self.wander * keep + rng.standard_normal(3) * math.sqrt(1 - keep * keep)
         if now > self.reflected_until:
             self.reflected = None
             rate = 0.02 if receiver.is_urban else 0.005
             if now > self.calm_until and rng.random() < rate:
-                self._reflect(now, is_parked=is_parked)
+                self._reflect(now, is_standing=is_standing)
 
-    def _reflect(self, now: float, *, is_parked: bool) -> None:
-        """A jump: two in three isolated, else a run of up to 15 s moving, 100 s parked."""
+    def _reflect(self, now: float, *, is_standing: bool) -> None:
+        """A jump: two in three isolated, else a run of up to 15 s moving, 100 s standing."""
         rng = self.rng
-        runs_s = (100.0 if is_parked else 15.0) if rng.random() < 0.33 else 0.0
+        runs_s = (100.0 if is_standing else 15.0) if rng.random() < 0.33 else 0.0
         self.reflected_until = now + rng.uniform(0, 1) * runs_s
         self.calm_until = now + 600.0
         length, angle = rng.uniform(50, 300), rng.uniform(0, 2 * math.pi)
@@ -103,13 +103,13 @@ class _Sky:
 def report(path: Path, ground: Ground, receiver: Receiver, rng: np.random.Generator) -> list[Observation]:
     """What the device sends, in order of time."""
     sky = _Sky(receiver, rng)
-    times, tunnels, parked = _moments(path, receiver, rng)
+    times, tunnels, standing = _moments(path, receiver, rng)
     x, y = path.at(np.array(times))
     ahead_x, ahead_y = path.at(np.array(times) + 1.0)
     speeds = np.hypot(ahead_x - x, ahead_y - y)
     errors, before = [], 0.0
-    for time, tunnel, is_parked in zip(times, tunnels, parked, strict=True):
-        sky.passes(time - before, time, is_parked=is_parked)
+    for time, tunnel, is_standing in zip(times, tunnels, standing, strict=True):
+        sky.passes(time - before, time, is_standing=is_standing)
         errors.append(sky.error(tunnel))
         before = time
     ex, ey, stated = np.array(errors).T
@@ -135,8 +135,8 @@ def report(path: Path, ground: Ground, receiver: Receiver, rng: np.random.Genera
 def _moments(
     path: Path, receiver: Receiver, rng: np.random.Generator
 ) -> tuple[list[float], list[float], list[bool]]:
-    """When it reports, how much worse for having come out of a tunnel, whether it is long parked then."""
-    times, tunnels, parked = [], [], []
+    """When it reports, how much worse for having come out of a tunnel, whether it stands then."""
+    times, tunnels, standing = [], [], []
     now, worse, stops = float(rng.uniform(0, receiver.moving_s)), 0.0, [*path.stops, (math.inf, math.inf)]
     at = 0
     while now < path.ends_s:
@@ -146,7 +146,7 @@ def _moments(
         is_standing = begins <= now
         times.append(now)
         tunnels.append(worse)
-        parked.append(is_standing and now - begins > PARKED_AFTER_S)
+        standing.append(is_standing)
         worse *= 0.3 if worse > 5 else 0.0
         if is_standing and now - begins > PARKED_AFTER_S:
             ahead = now + receiver.parked_s * rng.uniform(0.95, 1.05)
@@ -158,4 +158,4 @@ def _moments(
         if not is_standing and rng.random() < receiver.moving_s / 1200 and not is_clear:
             now += lasts
             worse = rng.uniform(20, 50)
-    return times, tunnels, parked
+    return times, tunnels, standing

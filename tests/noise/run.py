@@ -9,7 +9,7 @@ import numpy as np
 from tests.noise import verdict
 from tests.noise.ground import around, index
 from tests.noise.journeys import Exits, Journey, follows_edge, keeps_within, passes_by
-from tests.noise.receiver import Receiver, draw, report
+from tests.noise.receiver import START_US, Receiver, draw, report
 from tests.noise.verdict import Judged
 from tracking.domain.tracks import DeviceEvents, Folded, Milestone, Profile, Track, fold_batch
 
@@ -54,8 +54,9 @@ def judge_group(seed: int, number: int, hours: tuple[float, ...]) -> Judged:
         drives.append((f"{seed}/{number}", receiver, path, ground, report(path, ground, receiver, rng)))
     told = _fold([observations for *_, observations in drives], rng)
     total = Judged()
-    for (name, receiver, path, ground, _), milestones in zip(drives, told, strict=True):
-        total.add(verdict.hold_against(f"{name} {receiver}", path, ground, milestones))
+    for (name, receiver, path, ground, reports), milestones in zip(drives, told, strict=True):
+        reported_s = [(observation.time_us - START_US) / 1e6 for observation in reports]
+        total.add(verdict.hold_against(f"{name} {receiver}", path, ground, reported_s, milestones))
     return total
 
 

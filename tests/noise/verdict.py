@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,6 +23,9 @@ NEAR_M: Final = 10.0
 """Who comes as near to a zone as this may be told to be in it, or off a corridor at whose edge it is."""
 
 AROUND_S: Final = 30.0
+SEEN: Final = 3
+"""Of what a receiver has reported fewer fixes, in a tunnel most of the time, nobody can tell."""
+
 EXIT_M: Final = 100.0
 EXIT_S: Final = 180.0
 STRAY_S: Final = 300.0
@@ -32,8 +36,15 @@ DAY: Final = timedelta(days=1)
 
 
 class Exit(Struct, frozen=True):
-    """A true exit: when it was last within, and until when it was out by ``EXIT_M``; seconds."""
+    """A true exit, seconds.
 
+    Attributes:
+        last_seen: the last report from within. It may have been reflected out: then the exit is dated there.
+        begins: when the vehicle was last within.
+        ends: until when it was out by ``EXIT_M``.
+    """
+
+    last_seen: float
     begins: float
     ends: float
 
@@ -66,7 +77,9 @@ class Judged(Struct):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-def hold_against(name: str, path: Path, ground: Ground, milestones: Sequence[Milestone]) -> Judged:
+def hold_against(
+    name: str, path: Path, ground: Ground, reported_s: Sequence[float], milestones: Sequence[Milestone]
+) -> Judged:
     """Judge one vehicle's milestones, and the custody of goods on it."""
     told = [m for m in milestones if m.kind in INTO or m.kind in OUT_OF]
     judged = Judged(hours=path.ends_s / 3600, told=len(told))
@@ -76,16 +89,18 @@ def hold_against(name: str, path: Path, ground: Ground, milestones: Sequence[Mil
     alerts = _alerts(ground, milestones, path)
     judged.alerts = len(alerts)
     for rule, area, since in alerts:
-        rests_on = [m for m in told if m.area == area and moment(m.time_us) <= since]
-        if not rests_on:
+        if not any(m.area == area and moment(_begins_us(m)) <= since for m in told):
             judged.false.append(f"{name}: {rule} {area} at {since.isoformat()} rests on nothing")
-    exits = true_exits(path, ground)
+    exits = true_exits(path, ground, reported_s)
     kind = "strayed" if ground.code in ground.tolerance_m else "left"
     raised = {area for rule, area, _ in alerts if rule == "zone_exit_without_release"}
     asks_for_pass = any(area.code == ground.code and area.kind == "cbz" for area in areas())
     for true in exits:
         is_found = any(
-            m.kind == kind and m.area == ground.code and true.begins <= _seconds(m.time_us) <= true.ends
+            m.kind == kind
+            and m.area == ground.code
+            and true.last_seen <= _seconds(m.time_us) <= true.ends
+            and _seconds(m.at[0]) >= true.begins
             for m in told
         )
         if is_found and (not asks_for_pass or ground.code in raised):
@@ -96,8 +111,8 @@ def hold_against(name: str, path: Path, ground: Ground, milestones: Sequence[Mil
     return judged
 
 
-def true_exits(path: Path, ground: Ground) -> list[Exit]:
-    """Exits by over ``EXIT_M`` for over ``EXIT_S``, of who had been as far within for as long.
+def true_exits(path: Path, ground: Ground, reported_s: Sequence[float]) -> list[Exit]:
+    """Exits by over ``EXIT_M`` for over ``EXIT_S``, of who had been seen as far within for as long.
 
     One that the journey's end cuts short doesn't count: its confirmation may be yet to come.
     """
@@ -109,13 +124,16 @@ def true_exits(path: Path, ground: Ground) -> list[Exit]:
     was_settled, last_within = False, 0.0
     for since, until in _runs(t, beyond):
         if beyond[since] < -DEEP_M and t[until] - t[since] > EXIT_S:
-            was_settled = True
+            seen = bisect_right(reported_s, t[until]) - bisect_right(reported_s, t[since])
+            was_settled = was_settled or seen >= SEEN
         if until == len(t) - 1:
             break
         if beyond[since] > EXIT_M and t[until] - t[since] > least_s and was_settled:
             within = np.flatnonzero(beyond[:since] <= 0)
             last_within = float(t[within[-1]]) if len(within) else 0.0
-            found.append(Exit(last_within, float(t[until])))
+            before = bisect_right(reported_s, last_within)
+            last_seen = reported_s[before - 1] if before else 0.0
+            found.append(Exit(last_seen, last_within, float(t[until])))
             was_settled = False
     return found
 
@@ -137,12 +155,17 @@ def _seconds(time_us: int) -> float:
     return (time_us - START_US) / 1e6
 
 
+def _begins_us(told: Milestone) -> int:
+    """From when on it may have happened: a way is dated at its end."""
+    begins: int = told.detail["before"][0] if told.kind == "crossed" else told.time_us
+    return begins
+
+
 def _contradicts(path: Path, ground: Ground, told: Milestone) -> bool:
     """Whether the vehicle truly was never where a milestone says, at any moment that it may mean."""
     if told.detail.get("certain") is False:
         return False
-    begins = told.detail["before"] if told.kind == "crossed" else None
-    since = _seconds(begins[0] if begins else told.time_us) - AROUND_S
+    since = _seconds(_begins_us(told)) - AROUND_S
     until = _seconds(told.at[0]) + AROUND_S
     t = np.arange(max(0.0, since), min(path.ends_s, until) + 1.0)
     beyond = ground.beyond_m(told.area or "", *path.at(t))

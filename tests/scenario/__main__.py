@@ -21,7 +21,9 @@ from simulators.places import load as load_places
 from simulators.playing.comparing import Compared
 from simulators.scripts.format import Script, load, names
 from simulators.scripts.timeline import Timeline, variants
+from tests.scenario.online import End, differences
 from tests.scenario.stages import Stage, stage
+from tests.scenario.taking import unnoticed
 
 APART_DAYS = 28
 SEED = 7
@@ -68,10 +70,13 @@ def main() -> int:
 
 
 def play(directory: Path, scripts: list[Script], *, apart_only: bool = False) -> Report:
-    """Every script for itself; then all together, with processes killed midway, and shuffled."""
+    """Every script for itself; those with backlogs against an online run; then all together, with processes
+    killed midway, and shuffled.
+    """
     report = Report()
     play_apart(_room(directory, "apart"), scripts, report)
     if not apart_only:
+        _online(directory, scripts, report)
         base = [Timeline(script, variants(script)[0], load_places()) for script in scripts]
         _at_once(_room(directory, "together"), "together", base, report)
         _at_once(_room(directory, "killed"), "killed midway", base, report, is_killed=True)
@@ -95,6 +100,29 @@ def play_apart(directory: Path, scripts: list[Script], report: Report) -> None:
             _tell(report, timeline.variant, playing.compared[seen:], time.monotonic() - began)
 
 
+def _online(directory: Path, scripts: list[Script], report: Report) -> None:
+    """Each story in which somebody is offline ends as it would if everybody were online."""
+    told = [(script, variant) for script in scripts for variant in variants(script)]
+    ends: list[dict[str, End]] = []
+    for name, online in (("backlogs", False), ("online", True)):
+        timelines = [
+            Timeline(script, variant, load_places(), later=place * APART_DAYS, online=online)
+            for place, (script, variant) in enumerate(told)
+        ]
+        timelines = [timeline for timeline in timelines if timeline.is_ever_offline]
+        if not timelines:
+            return
+        began = time.monotonic()
+        with stage(_room(directory, name), min(timeline.begins for timeline in timelines)) as playing:
+            ends.append({})
+            for timeline in timelines:
+                playing.play([timeline])
+                ends[-1] |= playing.ends(timeline)
+            looks = [] if online else playing.compared
+    differ = [one for number, end in ends[0].items() for one in differences(number, end, ends[1][number])]
+    _tell(report, "as if online", [*looks, Compared([], differ)], time.monotonic() - began)
+
+
 def _at_once(
     directory: Path,
     name: str,
@@ -110,6 +138,10 @@ def _at_once(
         midway = (lambda: _kill(playing)) if is_killed else None
         playing.play(timelines, midway=midway, shuffled=shuffled)
         _tell(report, name, playing.compared, time.monotonic() - began)
+        if midway is None and shuffled is None:
+            began = time.monotonic()
+            taken = Compared(list(unnoticed(playing.stack, playing.api)), [])
+            _tell(report, "one message taken away", [taken], time.monotonic() - began)
 
 
 def _kill(playing: Stage) -> None:

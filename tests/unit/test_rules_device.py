@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.gate_yard import GateYard
 from tests.support.yard import PVG_TO_SIP, Truck, Yard, clock, over
 
 
@@ -139,3 +140,38 @@ def test_a_device_that_is_to_leave_the_goods_is_on_them_until_then(yard):
     assert due is not None
     assert due <= clock("12:00")
     assert over(yard.finding("device_silent", until="12:00")) == (clock("09:05"), clock("12:00"))
+
+
+def arrives_unseen(*, silent_until: str | None, last_heard: str = "10:30") -> GateYard:
+    """At SIPCBZ-E at 11:14; its only gate that leads in was heard at 10:30 for the last time."""
+    yard = GateYard()
+    on_its_way(yard).enters("SIPCBZ-E", at="11:14").reports(at="11:14").reports(at="11:18")
+    yard.watches("G-SIPE-N1", last_heard=last_heard, silent=[("10:30", silent_until)])
+    return yard
+
+
+def gate_silences(yard: GateYard, until: str) -> list[Any]:
+    found = [finding.verdict for finding in yard.findings(until=until)]
+    return [one for one in found if one.rule == "device_silent" and one.cause == "SIP/G-SIPE-N1"]
+
+
+def test_a_gate_that_was_offline_when_the_goods_passed_is_silent_from_then_on():
+    yard = arrives_unseen(silent_until="15:00", last_heard="15:00")
+    assert gate_silences(yard, "11:13") == []
+    (told,) = gate_silences(yard, "15:10")
+    assert (told.opened_at, told.closed_at, told.severity) == (clock("11:14"), clock("15:00"), "major")
+    (lasting,) = gate_silences(arrives_unseen(silent_until=None), "14:00")
+    assert (lasting.opened_at, lasting.closed_at) == (clock("11:14"), None)
+
+
+def test_a_gate_whose_backlog_tells_of_the_goods_was_never_silent():
+    yard = arrives_unseen(silent_until="15:00", last_heard="15:00")
+    yard.at_gate("G-SIPE-N1", "沪AD5127", at="11:16")
+    assert gate_silences(yard, "15:10") == []
+
+
+def test_a_gate_that_nobody_passed_may_be_silent():
+    yard = GateYard()
+    on_its_way(yard)
+    yard.watches("G-SIPE-N1", last_heard="10:30", silent=[("10:30", None)])
+    assert gate_silences(yard, "14:00") == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from simulators.scripts import actors, tellings
+from simulators.scripts import actors, asking, tellings
 from simulators.scripts import format as format_
 
 TEXT = (Path(__file__).parents[2] / "docs" / "scripts.md").read_text(encoding="utf-8")
@@ -28,8 +28,11 @@ TABLES: dict[type[msgspec.Struct], str] = {
     tellings.Event: "[[events]]",
     tellings.Scans: "[[scans]]",
     tellings.Offline: "[[offline]]",
+    asking.Alarm: "[[alarms]]",
     format_.Look: "[[looks]]",
     format_.Expect: "looks.expect",
+    asking.Answer: "looks.answers",
+    asking.Trial: "looks.trials",
 }
 
 

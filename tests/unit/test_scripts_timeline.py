@@ -115,3 +115,18 @@ def test_an_unknown_script_and_an_unknown_field_are_named(tmp_path):
     file.write_text('code = "X"\nbegin = "08:00"\n')
     with pytest.raises(ScriptError, match=r"mine\.toml"):
         load(str(file))
+
+
+def test_what_is_offline_sends_everything_afterwards_and_online_at_its_time() -> None:
+    script, places = load("s8b"), load_places()
+    gate = "KS/G-KS-N1"
+    told = [one for one in Timeline(script, "S8b", places).said() if one.device == gate]
+    back = Timeline(script, "S8b", places).moment("15:00")
+    stored = [one for one in told if one.sent == back and one.time != back]
+    assert len({one.number for one in stored}) == 4180
+    assert len(stored) == pytest.approx(4180 * 1.02, rel=0.01)
+    assert [one.time for one in stored] != sorted(one.time for one in stored)
+    online = [one for one in Timeline(script, "S8b", places, online=True).said() if one.device == gate]
+    assert {(one.time, one.number) for one in online} == {(one.time, one.number) for one in told}
+    assert len(online) == len({one.number for one in online})
+    assert max(one.time - one.sent for one in online) == timedelta(seconds=47)

@@ -106,6 +106,7 @@ def test_a_password_in_the_brokers_address_is_refused_without_repeating_it(
     [
         (None, "jetstream"),
         ("nats://h:4222", "jetstream"),
+        ("nats://a:4222,nats://b, tls://c:4333", "jetstream"),
         ("tls://h", "jetstream"),
         ("mqtt://h", "mqtt"),
         ("mqtts://h:8883", "mqtt"),
@@ -113,6 +114,22 @@ def test_a_password_in_the_brokers_address_is_refused_without_repeating_it(
 )
 def test_the_source_follows_from_the_address(url: str | None, source: str) -> None:
     assert Settings.load(broker_url=url).source == source
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"broker_url": "http://h"}, "BROKER_URL: must look like mqtt://host:port"),
+        ({"broker_url": "nats://a,mqtt://b"}, "BROKER_URL: must not mix"),
+        ({"broker_url": "mqtt://a,mqtt://b"}, "BROKER_URL: must be one address"),
+        ({"broker_url": "nats://a,nats://u:hunter22@b"}, "BROKER_URL: must not hold a password"),
+        ({"downlink_url": "nats://a"}, "DOWNLINK_URL: must look like mqtt://host:port or mqtts"),
+        ({"stream_replicas": 6}, "STREAM_REPLICAS"),
+    ],
+)
+def test_addresses_that_can_be_none_are_refused(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(Problem, match=says):
+        Settings.load(**given)
 
 
 def test_a_child_sees_exactly_what_we_see(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -255,12 +255,62 @@ def test_a_zone_that_one_may_have_gone_around_or_a_leap_over_it_is_uncertain(hal
     assert (crossed.kind, crossed.detail["certain"]) == ("crossed", False)
 
 
-def test_what_stands_beside_a_zone_enters_it_by_no_two_fixes():
+@pytest.mark.parametrize(("depth", "enough"), [(45, 6), (30, 12), (20, 25)])
+def test_what_stands_beside_a_zone_enters_it_by_no_two_fixes(depth, enough):
     truck = Truck(*moved(LON, LAT, -240, 0)).stands(10).is_seen(60).is_seen(60).stands(3)
     assert "entered" not in {m.kind for m in truck.folded(yard(200)).milestones}
-    for _ in range(5):
-        truck.is_seen(60, speed_mps=0.0)
+    for _ in range(enough - 1):
+        truck.is_seen(40 + depth, speed_mps=0.0)
+    assert "entered" not in {m.kind for m in truck.folded(yard(200)).milestones}
+    truck.is_seen(40 + depth, speed_mps=0.0)
     assert "entered" in {m.kind for m in truck.folded(yard(200)).milestones}
+
+
+@pytest.mark.parametrize(("depth", "enough"), [(20, 5), (50, 2), (400, 2)])
+def test_who_drives_in_deep_has_entered_with_the_second_fix(depth, enough):
+    truck = Truck(*moved(LON, LAT, -600, 0)).stands(3)
+    for north in range(enough - 1):
+        truck.is_seen(100 + depth, 60 * north, speed_mps=5.0)
+    assert told(truck.folded(yard()).milestones, "entered") == []
+    truck.is_seen(100 + depth, 60 * enough, speed_mps=5.0)
+    (entered,) = [m for m in truck.folded(yard()).milestones if m.kind == "entered"]
+    assert entered.time_us == truck.observations[3].time_us
+
+
+@pytest.mark.parametrize(("between", "enters"), [(-15, False), (5, True)])
+def test_a_fix_at_the_border_is_no_break_but_one_outside_speaks_against(between, enters):
+    truck = Truck(*moved(LON, LAT, -540, 0)).stands(10)
+    for _ in range(6):
+        for _ in range(3):
+            truck.is_seen(70, speed_mps=0.0)
+        truck.is_seen(40 + between, speed_mps=0.0)
+    truck.is_seen(70, speed_mps=0.0)
+    kinds = told(truck.folded(yard()).milestones, "entered", "left", "crossed")
+    assert kinds == [("entered", "YARD")] * enters
+
+
+def test_two_looks_an_hour_apart_are_no_hour_within():
+    truck = Truck(*moved(LON, LAT, -540, 0), every_s=3600).stands(3)
+    for _ in range(4):
+        truck.is_seen(52, speed_mps=0.0)
+        assert told(truck.folded(yard(), profile=Profile(3600)).milestones, "entered") == []
+
+
+def test_who_is_out_by_little_more_than_an_inaccurate_fix_says_takes_longer_to_leave():
+    near, far = (Truck(LON, LAT).stands(3) for _ in range(2))
+    for _ in range(8):
+        near.is_seen(600, accuracy_m=45)
+        far.is_seen(720, accuracy_m=45)
+    assert told(near.folded(yard()).milestones, "left") == []
+    assert told(far.folded(yard()).milestones, "left") == [("left", "YARD")]
+
+
+def test_an_outlier_into_a_zone_while_driving_around_its_corner_is_uncertain():
+    truck = Truck(*moved(LON, LAT, -580, 100), every_s=10).is_seen(speed_mps=16.0).drives(0, 480)
+    truck.is_seen(150, -150, speed_mps=16.0)
+    truck.drives(320, 0)
+    (crossed,) = truck.folded(yard()).milestones
+    assert (crossed.kind, crossed.detail["certain"]) == ("crossed", False)
 
 
 def test_reflections_of_some_seconds_are_no_entry():

@@ -16,6 +16,7 @@ from tracking.api.context import Context
 from tracking.api.live import Hub
 from tracking.api.routers import (
     alerts,
+    brokers,
     certificates,
     corrections,
     coverage,
@@ -25,6 +26,7 @@ from tracking.api.routers import (
     evidence,
     gates,
     health,
+    loadings,
     log,
     park_rules,
     parks,
@@ -33,6 +35,7 @@ from tracking.api.routers import (
     rehearsals,
     shipments,
     stream,
+    temperature,
     terms,
     things,
 )
@@ -97,6 +100,7 @@ def create_app(
         park_rules,
         places,
         devices,
+        brokers,
         documents,
         gates,
         shipments,
@@ -106,6 +110,8 @@ def create_app(
         evidence,
         certificates,
         coverage,
+        temperature,
+        loadings,
         rehearsals,
         things,
         positions,

@@ -12,13 +12,13 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def _in_our_time(moment: datetime) -> datetime:
+def in_our_time(moment: datetime) -> datetime:
     if not EARLIEST <= moment < LATEST:
         raise ValueError("must lie between 1970 and 2200")
     return moment
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_our_time)]
+Moment = Annotated[AwareDatetime, AfterValidator(in_our_time)]
 """RFC 3339 with an offset, in a time in which any offset can be written."""
 
 CODE_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
@@ -189,32 +189,6 @@ class NewDocument(Said):
     body: dict[str, Any] = Field(default_factory=dict, examples=[{"state": "released"}])
     shipments: list[str] = Field(default_factory=list, max_length=1000, description="Which it concerns, too")
     things: list[Thing] = Field(default_factory=list, max_length=10_000, description="What it is about")
-
-
-class NewPass(Said):
-    """A gate pass (核放单) as it was applied for."""
-
-    number: str = Field(
-        min_length=1, max_length=64, pattern=NUMBER_PATTERN, examples=["Z2314I260310000000000001"]
-    )
-    body: dict[str, Any] = Field(
-        examples=[
-            {
-                "type": 2,
-                "direction": "in",
-                "zone": "SIPCBZ-E",
-                "vehicle": "沪AD5127",
-                "containers": ["BNDU1000010"],
-            }
-        ]
-    )
-    shipments: list[str] = Field(default_factory=list, max_length=1000)
-
-
-class NewPassState(Said):
-    """A pass took another state."""
-
-    state: str = Field(examples=["approved"])
 
 
 class NewParkRules(Body):

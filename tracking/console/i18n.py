@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from tracking.console.paper_words import PAPER_WORDS
 from tracking.console.rule_words import RULE_WORDS
 
 Language = Literal["en", "zh"]
@@ -11,6 +12,7 @@ LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
 
 WORDS: Final[dict[str, tuple[str, str]]] = {
     **RULE_WORDS,
+    **PAPER_WORDS,
     "shipments": ("Shipments", "监管货物"),
     "shipment": ("Shipment", "货物"),
     "search": ("Search", "搜索"),

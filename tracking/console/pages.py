@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +13,7 @@ from fastapi import APIRouter, FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
+from pydantic import AfterValidator
 
 from tracking.api.access import COOKIE, caller_of, presented_key
 from tracking.api.context import Context, Ctx
@@ -21,15 +23,25 @@ from tracking.api.traces import MOST_POSITIONS
 from tracking.console import certificate, view
 from tracking.console.drawing import draw
 from tracking.console.i18n import Language, Words, choose
-from tracking.exchange import account, coverage
+from tracking.domain.custody.cold_report import Thermometer
+from tracking.exchange import account, coverage, temperature
 from tracking.exchange import certificate as exchange
 from tracking.judge.decoding import Undecodable
-from tracking.store import corrections, reading, traces
+from tracking.store import corrections, documents, loadings, reading, traces
 
 HERE: Final = Path(__file__).parent
 SITE_ZONE: Final = ZoneInfo("Asia/Shanghai")
 PAGE_SIZE: Final = 50
 LANGUAGE_COOKIE: Final = "bondwatch_language"
+
+
+def _at_the_site(moment: datetime) -> datetime:
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=SITE_ZONE)
+    return min(max(moment, EARLIEST), LATEST)
+
+
+SiteMoment = Annotated[datetime, AfterValidator(_at_the_site)]
+"""As a browser's field has it: without an offset it is the site's time."""
 
 router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(HERE / "templates")
@@ -37,6 +49,7 @@ templates.env.filters |= {
     "utc": lambda moment: f"{moment:%Y-%m-%d %H:%M:%S} UTC",
     "site_time": lambda moment: f"{moment.astimezone(SITE_ZONE):%m-%d %H:%M:%S}",
     "site_clock": lambda moment: f"{moment.astimezone(SITE_ZONE):%H:%M:%S}",
+    "site_field": lambda moment: f"{moment.astimezone(SITE_ZONE):%Y-%m-%dT%H:%M}",
     "site_day": lambda moment: f"{moment.astimezone(SITE_ZONE):%Y-%m-%d} UTC+8",
 }
 
@@ -91,6 +104,21 @@ def show_list(request: Request, ctx: Ctx, q: str = "", cursor: str | None = None
     return _render(request, "list.html", shipments=rows, query=q.strip(), next=next_link(request, token))
 
 
+@router.get("/loadings", name="loadings")
+def show_loadings(
+    request: Request, ctx: Ctx, since: SiteMoment | None = None, until: SiteMoment | None = None
+) -> Response:
+    """What was loaded on vehicles between two moments, in the last day where none is named."""
+    if stranger := _stranger(request, ctx):
+        return stranger
+    until = until or ctx.now() + timedelta(minutes=1)
+    since = since or until - timedelta(days=1)
+    with ctx.pool.connection() as conn:
+        rows = loadings.loadings(conn, since=since, until=until)
+    told: dict[str, Any] = {"since": since, "until": until, "vehicles": rows, "counts": loadings.COUNTS}
+    return _render(request, "loadings.html", **told, total=loadings.total(rows))
+
+
 @router.get("/shipments/{number}", name="shipment")
 def show_shipment(request: Request, number: str, ctx: Ctx) -> Response:
     """One shipment: milestones, the drawn trace, findings with their evidence."""
@@ -132,10 +160,11 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         changed = account.of(conn, shipment)
         corrected = corrections.of_shipment(conn, shipment_id)
         stays = reading.what_is_in_what(conn, shipment_id)
+        papers = [row._asdict() for row in documents.of_shipment(conn, shipment_id)]
         areas = reading.areas(conn, at=ctx.now() + timedelta(seconds=1))
         primary = [carrier for carrier in carrying if carrier["role"] == "primary"]
         fixes = traces.positions(conn, primary, since=EARLIEST, until=LATEST, limit=MOST_POSITIONS)
-    covered = _covered(ctx, number) if shipment["judged_through"] else {}
+    covered, measured = _as_of_now(ctx, number) if shipment["judged_through"] else ({}, ())
     language = _language(request)
     words = Words(language)
     focus = view.areas_named(terms["body"] if terms else {})
@@ -149,6 +178,8 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
         "stays": stays,
         "continuity": view.continuity(covered.get("continuity"), names, words),
         "coverage": view.coverage(covered, words),
+        "thermometers": measured,
+        "papers": [view.paper(row) for row in papers],
         "findings": [view.finding(row, words) for row in findings],
         "changes": [view.change(account.shown(one)) for one in reversed(changed)],
         "corrections": [view.correction(one) for one in corrected],
@@ -160,14 +191,16 @@ def _told(request: Request, ctx: Context, number: str) -> dict[str, Any] | None:
     }
 
 
-def _covered(ctx: Context, number: str) -> dict[str, Any]:
-    """Chain and coverage as of now; a page without them where recorded bytes can't be read."""
+def _as_of_now(ctx: Context, number: str) -> tuple[dict[str, Any], Sequence[Thermometer]]:
+    """Chain, coverage and temperatures as of now; a page without them where bytes can't be read."""
     try:
         with ctx.pool.connection() as conn, coverage.snapshot(conn):
-            found = coverage.shipment(conn, number)
+            found, measured = coverage.shipment(conn, number), temperature.shipment(conn, number)
     except Undecodable:
-        return {}
-    return {} if found is None else coverage.told(found)
+        return {}, ()
+    if found is None or measured is None:
+        return {}, ()
+    return coverage.told(found), measured.thermometers
 
 
 @router.get("/login", name="login")

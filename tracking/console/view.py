@@ -17,7 +17,8 @@ from tracking.store.traces import TracePoint
 SHAPES: Final = {"critical": "▲", "major": "◆", "minor": "●", "info": "○", "undetermined": "?"}
 FIGURES: Final = (
     "area", "device", "missing", "silence", "last_heard", "heard", "distance_m", "tolerance_m", "accuracy_m",
-    "fixes", "lon", "lat", "depth_m", "gap_s", "after_s", "seal", "certain",
+    "fixes", "lon", "lat", "depth_m", "gap_s", "after_s", "seal", "certain", "last_day", "days_late",
+    "minutes", "farthest", "caused_by", "score", "value",
 )  # fmt: skip
 """What of a piece of evidence is worth a line on a page, in no particular order."""
 
@@ -87,6 +88,7 @@ def continuity(
     return {
         "verdict": told["verdict"],
         "is_complete": told["is_complete"],
+        "unobserved": datetime.fromisoformat(told["unobserved"]) if "unobserved" in told else None,
         "mark": CONTINUITY_MARKS[told["verdict"]],
         "links": [_link(link, names, words) for link in told["links"]],
         "interruptions": [_interruption(one, words) for one in (*told["breaks"], *told["gaps"])],
@@ -170,6 +172,13 @@ def _reason(why: str, words: Words) -> str:
     if why.startswith("undetermined "):
         return f"{words['rule_' + why.split()[1]]} ({words['severity_undetermined']})"
     return words[f"missing_{why}"] if f"missing_{why}" in WORDS else words[f"rule_{why}"]
+
+
+def paper(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the papers: what was said when, by whom, with what it says in a few words."""
+    body = row["body"]
+    said = [body[name] for name in ("state", "status", "vehicle", "zone", "seal", "plate") if body.get(name)]
+    return dict(row) | {"told": " · ".join(map(plain, said))}
 
 
 def mark_of(row: Mapping[str, Any]) -> str:

@@ -24,9 +24,10 @@ from tracking.domain.tracks import (
     advance,
     due_us,
 )
+from tracking.domain.tracks.milestones import SILENT
 from tracking.store import judging, record, work
 from tracking.store.database import WORK_CHANNEL, Connection, notify
-from tracking.store.record import MilestoneRow, WorkRow
+from tracking.store.record import MilestoneRow, NoteRow, WorkRow
 from tracking.store.work import Work, WorkKind
 
 
@@ -68,8 +69,16 @@ class Passing:
                 saved.append((device_id, state.encode(), heard[0] if heard is not None else 0))
         record.save_states(conn, saved)
         tell(conn, told, now)
+        record.add_notes(
+            conn, [_unreachable(device_id, one) for device_id, one in told if one.kind == SILENT]
+        )
         work.finish(conn, [row.work_id for row in taken])
         judging.settle_dues(conn, "device_due", dues)
+
+
+def _unreachable(device_id: int, silent: Milestone) -> NoteRow:
+    """Nothing has come since: true of now, whatever comes later. The gateway ends it."""
+    return NoteRow(device_id, "unreachable", silent.time_us, silent.time_us, 1, {})
 
 
 def next_look(state: DeviceState, profile: Profile, params: Parameters) -> datetime | None:

@@ -2,9 +2,10 @@
 
 1. take      the oldest messages; the rows stay locked, other relays pass them over
 2. publish   QoS 1, all at once on one connection, which keeps their order
-3. mark      those that the broker has acknowledged, and commit
+3. keep      where parks have brokers of their own: for whoever is cut off
+4. mark      those that the broker has acknowledged and that are kept, and commit
 
-Dying before 3 publishes them again. A lost connection marks what was acknowledged, and the rest waits for
+Dying before 4 publishes them again. A lost connection marks what was acknowledged, and the rest waits for
 the next one. Whoever subscribes recognises a repeat by the alert's or command's id.
 """
 
@@ -12,10 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from threading import Event
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import uuid4
 
 import aiomqtt
@@ -53,11 +54,16 @@ class Broker(Struct, frozen=True):
     tls: ssl.SSLContext | None = None
 
 
+Keep: TypeAlias = Callable[[Waiting], Awaitable[None]]
+"""Keeps a message where parks that are cut off fetch it later; returns when it is kept for sure."""
+
+
 async def relay(
     connect: Callable[[], Connection],
     broker: Callable[[], Broker],
     stop: Event,
     now: Callable[[], datetime],
+    keep: Keep | None = None,
 ) -> None:
     """Publish what waits until told to stop; survive restarts of broker and database.
 
@@ -66,6 +72,8 @@ async def relay(
         broker: asked before each connection, because a restarted broker may have moved.
         stop: set it from anywhere; the messages under way are finished.
         now: for ``sent_at``.
+        keep: for sites whose parks have brokers of their own; a message is sent when it is kept, too. Raises
+            OSError when it can't.
     """
     failures = 0
     while not stop.is_set():
@@ -74,7 +82,7 @@ async def relay(
                 conn.execute(f"listen {OUTBOX_CHANNEL}".encode())
                 async with _client(broker()) as client:
                     while not stop.is_set():
-                        sent = await send_waiting(conn, client, now)
+                        sent = await send_waiting(conn, client, now, keep)
                         failures = 0
                         if not sent:
                             await asyncio.to_thread(wait_for_news, conn, POLL_S)
@@ -86,32 +94,38 @@ async def relay(
             failures += 1
 
 
-async def send_waiting(conn: Connection, client: aiomqtt.Client, now: Callable[[], datetime]) -> int:
+async def send_waiting(
+    conn: Connection, client: aiomqtt.Client, now: Callable[[], datetime], keep: Keep | None = None
+) -> int:
     """Publish the oldest messages that wait; returns how many the broker has acknowledged.
 
     The database is asked in this thread: nothing else runs in its loop, and the statements are short.
 
     Raises:
         aiomqtt.MqttError: the connection was lost; what had been acknowledged is marked all the same.
+        OSError: ``keep`` couldn't; the same.
     """
     with conn.transaction():
         waiting = outbox.take(conn, limit=BATCH)
         if not waiting:
             return 0
-        results = await asyncio.gather(
-            *(_publish(client, message) for message in waiting), return_exceptions=True
-        )
-        failed = [result for result in results if isinstance(result, BaseException)]
-        sent = [
-            message.outbox_id
-            for message, result in zip(waiting, results, strict=True)
-            if not isinstance(result, BaseException)
-        ]
-        outbox.mark_sent(conn, sent, sent_at=now())
+        sent, failed = await _all(waiting, lambda message: _publish(client, message))
+        if keep is not None:
+            sent, not_kept = await _all(sent, keep)
+            failed += not_kept
+        outbox.mark_sent(conn, [message.outbox_id for message in sent], sent_at=now())
     measures.OUTBOX_SENT.inc(len(sent))
     if failed:
         raise failed[0]
     return len(sent)
+
+
+async def _all(messages: Sequence[Waiting], send: Keep) -> tuple[list[Waiting], list[BaseException]]:
+    """Send each, begun in their order: those that arrived, and why others didn't."""
+    results = await asyncio.gather(*(send(message) for message in messages), return_exceptions=True)
+    failed = [result for result in results if isinstance(result, BaseException)]
+    done = [message for message, result in zip(messages, results, strict=True) if result is None]
+    return done, failed
 
 
 async def _publish(client: aiomqtt.Client, message: Waiting) -> None:

@@ -192,3 +192,9 @@ def pass_papers(conn: Connection, since: datetime) -> list[PaperRow]:
 def used_passes(conn: Connection, numbers: Sequence[str]) -> set[str]:
     """Those of these passes that a gate's decision has used."""
     return {number for (number,) in conn.execute(SQL["used_passes"], {"numbers": list(numbers)})}
+
+
+def uses_of(conn: Connection, number: str) -> list[Row]:
+    """The passages that a pass was used for, in order of time: gate, time, decision, decided_by."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(SQL["uses_of"], {"number": number}).fetchall()

@@ -6,7 +6,7 @@ function takes many rows at once and does nothing for none. Times are microsecon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -239,6 +239,12 @@ def add_notes(conn: Connection, rows: Sequence[NoteRow]) -> None:
     """Add arrival notes."""
     if rows:
         conn.execute(SQL["add_notes"], _arrays(rows, list, texts, timestamps, timestamps, int8s, _documents))
+
+
+def end_unreachable(conn: Connection, reached: Mapping[int, int]) -> None:
+    """Devices that nobody could reach speak again, each since a moment (microseconds)."""
+    if reached:
+        conn.execute(SQL["end_unreachable"], (int8s(list(reached)), timestamps(list(reached.values()))))
 
 
 def _arrays(rows: Sequence[tuple[Any, ...]], *builders: Callable[[Any], Any]) -> list[Any]:

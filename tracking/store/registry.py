@@ -196,6 +196,11 @@ def device(conn: Connection, name: str) -> Row:
     return row
 
 
+def arrivals(conn: Connection, device_id: int) -> list[Row]:
+    """What was odd about how a device's events arrived: kind, count, notes, first_at, last_at, lasts."""
+    return rows(conn, "arrivals", device_id=device_id)
+
+
 def revoke_device(conn: Connection, device_id: int, at: datetime) -> bool:
     """Take a device's right to speak; False when it had none."""
     lock_reference(conn)

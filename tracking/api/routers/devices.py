@@ -56,14 +56,18 @@ def register(body: NewDevice, response: Response, ctx: Ctx, _: Authorised) -> di
 
 @router.get("/devices/{park}/{code}")
 def show(park: str, code: str, ctx: Ctx, _: Authorised) -> dict[str, Any]:
-    """One device: its registration and when it was last heard."""
+    """One device: its registration, when it was last heard, and what was odd about how its events arrived.
+
+    `arrivals` has one line a kind, however many events it is about: it is never part of custody.
+    """
     with ctx.pool.connection() as conn:
         try:
             row = registry.device(conn, device_name(park, code))
         except (registry.Unknown, ValueError) as error:
             raise not_found("device", f"{park}/{code}") from error
-    del row["device_id"]
-    return row
+        return {name: value for name, value in row.items() if name != "device_id"} | {
+            "arrivals": registry.arrivals(conn, row["device_id"])
+        }
 
 
 @router.post("/devices/{park}/{code}/secret", status_code=201)

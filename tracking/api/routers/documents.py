@@ -13,14 +13,15 @@ from devices.identifiers import Thing, own_thing, parse_thing
 from devices.topics import device_name
 from tracking.api.access import Authorised, Caller
 from tracking.api.context import Context, Ctx
-from tracking.api.models import NewDocument, NewPass, NewPassState, Said
+from tracking.api.models import NewDocument, Said
+from tracking.api.pass_models import NewPass, NewPassState
 from tracking.api.problems import Problem, not_found
 from tracking.api.routers.shipments import find
 from tracking.domain.custody import documents as bodies
 from tracking.domain.custody import passes
 from tracking.domain.custody.documents import Body, GatePass
 from tracking.domain.custody.told import Document
-from tracking.store import documents, registry
+from tracking.store import documents, gates, registry
 from tracking.store.documents import About
 from tracking.store.registry import Unknown
 
@@ -97,7 +98,7 @@ def apply_for_pass(body: NewPass, response: Response, ctx: Ctx, caller: Authoris
     named += [_thing(said.trailer, "/body/trailer")] if said.trailer else []
     named += [_thing(text, f"/body/containers/{place}") for place, text in enumerate(said.containers)]
     about = About(_once(body.shipments), [own_thing("pass", body.number), *named])
-    answer = _add(ctx, caller, response, body, body.number, said, about)
+    answer = _add(ctx, caller, response, body.said, body.number, said, about)
     response.headers["Location"] = "/v1/passes/" + quote(body.number, safe="")
     return answer
 
@@ -117,9 +118,10 @@ def move_pass(
 
 @router.get("/passes/{number}")
 def show_pass(number: str, ctx: Ctx, _: Authorised) -> dict[str, Any]:
-    """A gate pass as its papers tell: what was applied for last, its state, and every document."""
+    """A gate pass: what was applied for last, its state, where gates let it be used, and every document."""
     with ctx.pool.connection() as conn:
         rows = documents.of_thing(conn, _pass(number).uri)
+        uses = gates.uses_of(conn, number)
     known: passes.Pass | None = None
     for document in sorted(map(_document, rows), key=passes.document_order):
         known = passes.told(known, document)
@@ -127,8 +129,9 @@ def show_pass(number: str, ctx: Ctx, _: Authorised) -> dict[str, Any]:
         raise not_found("pass", number)
     return {
         "number": number,
-        "state": known.state.value,
-        "since": known.since,
+        "state": known.state_after(len(uses)).value,
+        "since": max([known.since, *(use["time"] for use in uses)]),
+        "uses": uses,
         "pass": bodies.fields(known.body),
         "shipments": sorted({shipment for row in rows for shipment in row["shipments"]}),
         "documents": [_shown(row) for row in rows],

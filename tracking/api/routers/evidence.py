@@ -14,7 +14,8 @@ from tracking.api.models import Moment
 from tracking.api.problems import not_found
 from tracking.api.routers.shipments import KnownAt, find
 from tracking.domain.custody.corrections import Observed
-from tracking.exchange import evidence
+from tracking.exchange import cases, evidence
+from tracking.store import cases as store
 from tracking.store import reading
 
 router = APIRouter(prefix="/v1", tags=["evidence"])
@@ -30,6 +31,7 @@ def of_finding(
     """A finding with every observation that it cites, as the device sent it, and whether its bytes are still
     those of its batch in the log; with known_at, what it rested on then.
 
+    Beside them those on either side of a silence; ``case`` names the findings that belong to this one.
     ``is_whole`` is false when one of them is gone or was changed.
     """
     with ctx.pool.connection() as conn:
@@ -38,9 +40,18 @@ def of_finding(
         finding = next((row for row in rows if row["finding_id"] == finding_id), None)
         if finding is None:
             raise not_found("finding", finding_id)
-        opened = evidence.opened(conn, evidence.observed(finding["evidence"]))
+        beside = store.heard_at(conn, set(cases.silences(finding["evidence"])))
+        cited = evidence.observed(finding["evidence"])
+        opened = evidence.opened(conn, [*cited, *(one for one in beside if one not in cited)])
+        together = cases.case(finding, [row for row in rows if row["state"] != "withdrawn"])
     whole = all(one["is_recorded"] and one["is_proven"] for one in opened)
-    return {"shipment": number, "finding": finding, "observations": opened, "is_whole": whole}
+    return {
+        "shipment": number,
+        "finding": finding,
+        "observations": opened,
+        "is_whole": whole,
+        "case": together,
+    }
 
 
 @router.get("/devices/{park}/{code}/observations/{run}/{seq}")

@@ -123,6 +123,15 @@ class Pass(Struct, frozen=True):
             return PassEvent.SECOND_GATE
         return PassEvent.FIRST_GATE if self.body.two_gates else PassEvent.GATE
 
+    def state_after(self, uses: int) -> PassState:
+        """The state after vehicles have passed gates with it so many times, beside what papers say."""
+        state = self.state
+        for _ in range(uses):
+            event = PassEvent.FIRST_GATE if self.body.two_gates else PassEvent.GATE
+            event = PassEvent.SECOND_GATE if state is FIRST_GATE else event
+            state = PASS_MOVES.get((state, event), state)
+        return state
+
     def is_usable(self) -> bool:
         """Whether a vehicle at a gate may use it now."""
         return (self.state, self.gate_event()) in PASS_MOVES

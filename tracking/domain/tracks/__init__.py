@@ -4,6 +4,7 @@
 ``state``       ``Track``: what the future needs of the past, no more; ``DeviceState``: what is stored
 ``milestones``  what a change worth telling looks like
 ``areas``       inside, outside or undetermined; entered, left, strayed, returned, crossed
+``runs``        when a run of fixes is evidence enough
 ``stops``       stopped, moved
 ``jumps``       jumped, jump_settled
 ``datum``       datum_suspected, datum_undetermined, datum_cleared

@@ -1,17 +1,19 @@
 """Areas: from fixes with accuracy to verdicts, from verdicts to standing, from standing to milestones.
 
 A fix's verdict on an area is *inside*, *outside* or *undetermined*. One fix alone changes nothing: the table
-says how a run of verdicts moves the standing, and a run must be confirmed before it is told. An undetermined
-fix breaks every run, so drift along a border, however long, is neither a departure nor an arrival.
+says how a run of verdicts moves the standing, and a run must be evidence enough (``runs``) before it is told.
+Drift along a border, however long, is neither a departure nor an arrival.
 """
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 from typing import Any, Final
 
 from tracking.domain.places import Crossing, Hit
 from tracking.domain.tracks.milestones import CROSSED, ENTERED, LEFT, RETURNED, STRAYED, Milestone
+from tracking.domain.tracks.runs import is_confirmed, lengthened
 from tracking.domain.tracks.state import Fix, Presence, Standing
 from tracking.domain.tracks.way import Way
 from tracking.domain.tracks.working import Working
@@ -68,15 +70,15 @@ def judge_areas(work: Working, fix: Fix, hits: tuple[Hit, ...]) -> None:
         presence = areas.get(code)
         if presence is None:
             if is_inside:
-                known += _step(work, fix, code, None, INSIDE)
+                known += _step(work, fix, code, distance, None, INSIDE)
         elif presence.standing is IN and not is_outside:
             known += 1
         else:
             verdict = INSIDE if is_inside else OUTSIDE if is_outside else UNDETERMINED
-            known += _step(work, fix, code, presence, verdict)
+            known += _step(work, fix, code, distance, presence, verdict)
     if known != len(areas):
         for code in sorted(areas.keys() - {code for code, _ in hits}):
-            _step(work, fix, code, areas[code], OUTSIDE)
+            _step(work, fix, code, math.inf, areas[code], OUTSIDE)
 
 
 def judge_crossings(work: Working, way: Way, crossings: tuple[Crossing, ...], drift_m: float = 0.0) -> None:
@@ -96,51 +98,25 @@ def judge_crossings(work: Working, way: Way, crossings: tuple[Crossing, ...], dr
             work.out.append(_crossed(work, way, crossing.area, crossing, certain))
 
 
-def _step(work: Working, fix: Fix, code: str, presence: Presence | None, verdict: Verdict) -> bool:
+def _step(
+    work: Working, fix: Fix, code: str, distance_m: float, presence: Presence | None, verdict: Verdict
+) -> bool:
     """Make one move of the table; returns whether the area is still remembered."""
     areas = work.track.areas
     standing = OUT if presence is None else presence.standing
     target = MOVES[standing, verdict]
-    if target in CONFIRMED:
-        presence = _longer(work, presence, target, fix)
-        if _is_confirmed(work, fix, code, presence):
+    if target in CONFIRMED or target is TOUCHED:
+        presence = lengthened(work, fix, code, distance_m, presence, target)
+        if target is not TOUCHED and is_confirmed(work, fix, code, presence):
             target = CONFIRMED[target]
             _tell(work, fix, code, presence)
     elif target is OUT and presence is not None:
         _tell_touched(work, fix, code, presence)
-    elif target is TOUCHED and presence is not None:
-        presence = Presence(TOUCHED, presence.count, presence.first, presence.prior)
     if target is OUT or presence is None:
         areas.pop(code, None)
         return False
     areas[code] = _IN if target is IN else presence
     return True
-
-
-def _longer(work: Working, presence: Presence | None, target: Standing, fix: Fix) -> Presence:
-    """The run with one more fix, or a new run."""
-    if presence is not None and presence.standing is target:
-        return Presence(target, presence.count + 1, presence.first, presence.prior)
-    if presence is not None and presence.standing is TOUCHED:
-        return Presence(target, 1, fix, presence.prior)
-    return Presence(target, 1, fix, work.track.fix)
-
-
-def _is_confirmed(work: Working, fix: Fix, code: str, run: Presence) -> bool:
-    """Whether the run is long enough; leaving what is no longer in force needs no confirmation.
-
-    What stands may be in by drift, and needs as much to enter as to leave.
-    """
-    params = work.params
-    assert run.first is not None
-    span_us = fix.time_us - run.first.time_us
-    if run.standing is ENTERING and not work.track.stopped:
-        return run.count >= params.entry_points and span_us >= params.entry_span_s * 1e6
-    if run.standing is LEAVING and work.places.holds(code, fix.time_us) is None:
-        return True
-    if code in work.places.corridors:
-        return run.count >= params.stray_points and span_us >= params.stray_span_s * 1e6
-    return run.count >= params.exit_points and span_us >= params.exit_span_s * 1e6
 
 
 def _tell(work: Working, fix: Fix, code: str, run: Presence) -> None:
@@ -178,7 +154,9 @@ def _tell(work: Working, fix: Fix, code: str, run: Presence) -> None:
 def _tell_touched(work: Working, fix: Fix, code: str, run: Presence) -> None:
     """Lone fixes inside a zone between two outside: crossed if the device has moved on, drift if it has not.
 
-    Certain only when the straight way past those fixes leads through the zone as well.
+    Certain only when the straight way past those fixes leads through the zone as well, both to the first that
+    isn't inside and to the one that is outside, and the first inside lies on it. Else the device may have
+    gone around a corner.
     """
     area = work.places.holds(code, fix.time_us)
     if area is None or area.is_corridor or work.track.stopped:
@@ -187,8 +165,11 @@ def _tell_touched(work: Working, fix: Fix, code: str, run: Presence) -> None:
     way = Way(run.prior or run.first, fix)
     if way.length_m() <= work.params.stop_radius_m + way.doubt_m:
         return
+    past = Way(way.start, run.after or fix)
     crossing = next((c for c in way.crossings(work.places) if c.area == code), None)
-    certain = crossing is not None and way.is_plain(crossing, work.params)
+    certain = crossing is not None and way.is_plain(crossing, work.params) and past.passes(run.first)
+    if certain and run.after is not None:
+        certain = any(c.area == code and past.is_plain(c, work.params) for c in past.crossings(work.places))
     milestone = _crossed(work, way, code, crossing, certain)
     milestone.detail["inside"] = list(run.first.key)
     work.out.append(milestone)

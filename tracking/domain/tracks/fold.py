@@ -180,6 +180,7 @@ def _judge_place(work: Working, fix: Fix, speed_mps: float | None, located: _Loc
         is_slow = speed_mps is not None and speed_mps <= work.slow_mps
         drift_m = work.params.stop_radius_m if is_slow else 0.0
         judge_crossings(work, Way(last, fix), crossings, drift_m)
+    work.is_slow = None if speed_mps is None else speed_mps <= work.slow_mps
     judge_areas(work, fix, located.hits)
     work.track.fix = fix
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-FOLD_VERSION: Final = 6
+FOLD_VERSION: Final = 7
 """Stored with every milestone; raised whenever the same observations would fold to something else."""
 
 ENTERED: Final = "entered"

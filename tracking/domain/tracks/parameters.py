@@ -26,14 +26,18 @@ class Parameters(Struct, frozen=True):
         default_accuracy_m: taken for a fix that states none. 20 m: trackers on trucks state 8 to 15 m [P].
         border_buffer_m: how far beyond its accuracy a fix outside a zone must lie to be out. 50 m, A5 [P].
         exit_points: consecutive fixes outside that confirm ``left``. 3, A5 [P].
-        exit_span_s: and the time from the first to the last of them, seconds. 120 s, A5 [P].
+        exit_span_s: and the seconds between them, counted by depth. 120 s, A5 [P].
         entry_points: consecutive fixes inside by more than their accuracy that confirm ``entered`` or
             ``returned``. 2, A4 [P].
-        entry_span_s: and the time from the first to the last of them, seconds; as ``exit_points`` and
-            ``exit_span_s`` for what stands. 20 s: reflections last less while moving [P].
+        entry_span_s: and the seconds between them, counted by depth; as ``exit_points`` and ``exit_span_s``
+            for what stands. 20 s: reflections last less while moving [P].
         stray_points: consecutive fixes beyond a corridor's tolerance and their accuracy that confirm
             ``strayed``. 3, A1 [P].
-        stray_span_s: and the time from the first to the last of them, seconds. 180 s, A1 [P].
+        stray_span_s: and the seconds between them, counted by depth. 180 s, A1 [P].
+        sure_depth: as many accuracies from the border as make a second count in full; nearer to it, it counts
+            by the square of its share of this. 4.8: see the decision on evidence [P].
+        error_lasts_s: no more seconds than this count between two fixes: they are two looks at the place, and
+            what lies between was not seen. 300 s: errors of what stands among buildings last that long [P].
         return_hysteresis_m: how far within a corridor's tolerance a fix must lie to be in. 100 m, A1 [P].
         stop_speed_kmh: a faster fix begins no stop. 3 km/h, A2 [P].
         stop_radius_m: a stop stays within this and the fix's accuracy. 80 m, A2 [P].
@@ -59,6 +63,8 @@ class Parameters(Struct, frozen=True):
     entry_span_s: float = 20.0
     stray_points: int = 3
     stray_span_s: float = 180.0
+    sure_depth: float = 4.8
+    error_lasts_s: float = 300.0
     return_hysteresis_m: float = 100.0
     stop_speed_kmh: float = 3.0
     stop_radius_m: float = 80.0

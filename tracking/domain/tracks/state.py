@@ -56,15 +56,23 @@ class Presence(Struct, frozen=True, array_like=True):
 
     Attributes:
         standing: never ``OUT``; an area that the device is out of is forgotten.
-        count: fixes in the run.
+        count: fixes in the run, but those of ``TOUCHED``.
         first: first fix of the run.
         prior: the last usable fix before it; ``None`` when the run began the track.
+        sure_us: the time that the run counts as evidence, microseconds.
+        depth: how far beyond the border its last fix lies, in accuracies of that fix.
+        after: the first fix of ``TOUCHED``: after fixes inside, one that isn't.
+        is_new: that the device was never seen outside before the run, which so has no crossing to prove.
     """
 
     standing: Standing
     count: int = 0
     first: Fix | None = None
     prior: Fix | None = None
+    sure_us: int = 0
+    depth: float = 0.0
+    after: Fix | None = None
+    is_new: bool = False
 
 
 class Held(Struct, frozen=True, array_like=True, gc=False):

@@ -55,6 +55,16 @@ class Way(Struct, frozen=True):
         farthest_m = profile.max_speed_kmh / 3.6 * self.gap_s
         return self.length_m() <= farthest_m < crossing.around_m - self.doubt_m
 
+    def passes(self, fix: Fix) -> bool:
+        """Whether a fix lies on it, as far as all three may err."""
+        lon_m, lat_m = geodesy.metres_per_degree(self.end.lat)
+        x, y = (self.end.lon - self.start.lon) * lon_m, (self.end.lat - self.start.lat) * lat_m
+        at_x, at_y = (fix.lon - self.start.lon) * lon_m, (fix.lat - self.start.lat) * lat_m
+        length_m = math.hypot(x, y)
+        if not 0 < at_x * x + at_y * y < length_m * length_m:
+            return False
+        return abs(at_x * y - at_y * x) / length_m <= self.doubt_m + fix.accuracy_m
+
     def crossings(self, places: PlaceIndex) -> tuple[Crossing, ...]:
         """The zones on it that hold neither of its ends."""
         start, end = self.start, self.end

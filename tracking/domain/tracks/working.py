@@ -22,6 +22,7 @@ class Working(Struct):
         apart_m2: square of the distance beyond which a fix isn't simply where the last one was.
         jump_m2: square of the shortest impossible jump.
         slow_mps: a faster fix moves, metres per second.
+        is_slow: whether the fix that judges says that it isn't faster; ``None``: it states no speed.
     """
 
     track: Track
@@ -32,6 +33,7 @@ class Working(Struct):
     apart_m2: float
     jump_m2: float
     slow_mps: float
+    is_slow: bool | None = None
 
     @classmethod
     def over(

@@ -144,3 +144,13 @@ where d.uses_pass and d.pass_number = any(%(numbers)s) and not exists (
     select from standing_corrections c
     where c.device_id = d.device_id and c.event_time = d.event_time and c.run = d.run and c.seq = d.seq
 )
+
+-- name: uses_of
+-- The passages that a pass was used for, each by the newest decision on it.
+select gate, time, decision, decided_by from (
+    select distinct on (d.device_id, d.run, d.seq) d.gate, d.event_time as time, d.decision, d.decided_by, d.uses_pass
+    from gate_decisions d where d.pass_number = %(number)s and not exists (
+        select from standing_corrections c
+        where c.device_id = d.device_id and c.event_time = d.event_time and c.run = d.run and c.seq = d.seq)
+    order by d.device_id, d.run, d.seq, d.decision_id desc) newest
+where uses_pass order by time, gate

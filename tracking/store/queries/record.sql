@@ -129,3 +129,10 @@ insert into arrival_notes (device_id, kind, first_at, last_at, count, detail)
 select * from unnest(
     %b::bigint[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::bigint[], %b::text[]::jsonb[]
 )
+
+-- name: end_unreachable
+-- A note that lasts has its ends at the moment of its beginning, and doesn't say that it has ended.
+update arrival_notes n
+set last_at = greatest(given.at, n.first_at), detail = n.detail || '{"ended": true}'
+from unnest(%b::bigint[], %b::timestamptz[]) as given (device_id, at)
+where n.device_id = given.device_id and n.kind = 'unreachable' and not n.detail ? 'ended'

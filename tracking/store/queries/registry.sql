@@ -122,3 +122,9 @@ select name from api_keys where hash = %(hash)s and revoked_at is null;
 -- name: add_key
 insert into api_keys (name, hash, created_at) values (%(name)s, %(hash)s, %(created_at)s)
 on conflict (hash) do nothing;
+
+-- name: arrivals
+-- What was odd about how a device's events arrived, one row a kind: never part of custody.
+select kind, sum(count)::bigint as count, count(*) as notes, min(first_at) as first_at, max(last_at) as last_at,
+       bool_or(kind = 'unreachable' and not detail ? 'ended') as lasts
+from arrival_notes where device_id = %(device_id)s group by kind order by kind;

@@ -10,7 +10,9 @@ from msgspec import Meta, Struct
 
 from devices.observation import moment
 from tracking.domain.custody.case import Case
+from tracking.domain.custody.chain import crossings
 from tracking.domain.custody.facts import PRIMARY, Carriage, Silence
+from tracking.domain.custody.gatehouse import Sight, Watching, next_word
 from tracking.domain.custody.intervals import overlap
 from tracking.domain.custody.legs import Legs
 from tracking.domain.custody.rules.registry import rule
@@ -64,28 +66,33 @@ def silence_due(case: Case, limits: SilenceLimits) -> datetime | None:
         has_own_limit = limit_s != TRACK_FACTOR * carriage.expected_every_s
         if opening is not None and opening[0] > case.until and (has_own_limit or opening[0] > due):
             moments.append(opening[0])
+    moments += [look for _, gate in _unseen(case) if (look := next_word(gate, case.until)) is not None]
     return min(moments, default=None)
 
 
 @rule(number="G1", code="device_silent", severity=Severity.MAJOR, limits=SilenceLimits, due=silence_due)
 def device_silent(case: Case, limits: SilenceLimits) -> Iterator[Verdict]:
-    """The primary device has said nothing for longer than it may (设备失联).
+    """The primary device, or a gate that should have told, is silent for longer than it may be (设备失联).
 
-    Opens exactly at the last observation plus the limit: the leg's ``max_silence_s`` where one is set, else
-    ``factor`` times the interval that the device's registration expects. Closes at the time of the next
-    observation. Major when a leg runs at its opening, because custody then depends on the device; else
-    info.
+    Opens, of the primary device, exactly at the last observation plus the limit: the leg's ``max_silence_s``
+    where one is set, else ``factor`` times the interval that the device's registration expects. Closes at the
+    time of the next observation. Major when a leg runs at its opening, because custody then depends on the
+    device; else info.
+
+    Opens, of a gate, as major, when the goods departed or arrived where it should have told of them and it
+    had been offline for its five intervals, or when these are over. Closes when it is heard.
 
     Must not fire for a backlog after downtime: time passes only as far as the watermark; nor for
     observations that come late, because they fill the gap and the finding is withdrawn; nor for a device
     that never spoke; nor for devices in other roles, nor seals, whose rule is C4; nor for a silence outside
-    the carriage. It says nothing about contact now: that is the arrival note ``unreachable``.
+    the carriage; nor for a gate where another gate or a handover told of the goods, or that none of them
+    passed. It says nothing about contact now: that is the arrival note ``unreachable``.
 
     Args:
         case: the shipment as of the watermark; a silence that lasts has lasted until then.
-        limits: ``factor``, times the expected interval, default 5.
+        limits: ``factor``, times the expected interval, default 5; a gate's is always 5.
 
-    Evidence: the observations on both sides of the silence.
+    Evidence: the observations on both sides of the silence; of a gate also where the goods passed.
     Source: rule G1 of our catalogue; factor and interval are ours. Long limits for rail are set by the leg.
     """
     for carriage in case.facts.carriages:
@@ -114,6 +121,49 @@ def device_silent(case: Case, limits: SilenceLimits) -> Iterator[Verdict]:
                 parameters={"limit_s": limit_s},
                 terms_revision=terms.revision,
             )
+    yield from _gates(case)
+
+
+def _gates(case: Case) -> Iterator[Verdict]:
+    """Gates that were offline when the goods passed where they stand; each silence once."""
+    told: set[tuple[str, datetime]] = set()
+    for time, gate in _unseen(case):
+        watch = gate.watch
+        if (
+            gate.sight is not Sight.OFFLINE
+            or gate.last_heard is None
+            or (watch.device, gate.last_heard) in told
+        ):
+            continue
+        told.add((watch.device, gate.last_heard))
+        limit_s = TRACK_FACTOR * watch.expected_every_s
+        opened_at = max(gate.last_heard + timedelta(seconds=limit_s), time)
+        terms = case.facts.terms_at(opened_at)
+        if terms is None or opened_at > case.until or (gate.heard is not None and gate.heard <= opened_at):
+            continue
+        yield Verdict(
+            rule="device_silent",
+            cause=watch.device,
+            outcome=Outcome.FINDING,
+            severity=Severity.MAJOR,
+            opened_at=opened_at,
+            closed_at=gate.heard,
+            evidence=(
+                {**cite_silence(watch.device, Silence(gate.last_heard, gate.heard)), "gate": watch.gate},
+                {"passed": watch.zone, "time": time.isoformat()},
+            ),
+            parameters={"limit_s": limit_s},
+            terms_revision=terms.revision,
+        )
+
+
+def _unseen(case: Case) -> Iterator[tuple[datetime, Watching]]:
+    """Departures and arrivals that nobody told of, with each gate that should have."""
+    if not case.facts.gates:
+        return
+    for crossing in crossings(case):
+        if not crossing.is_confirmed and crossing.time <= case.until:
+            yield from ((crossing.time, gate) for gate in crossing.watchers)
 
 
 def silences(carriage: Carriage) -> list[Silence]:
