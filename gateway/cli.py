@@ -40,6 +40,10 @@ COMMANDS: Final = {
     "verify": Mounted("gateway.commands.verify", "Verify what is recorded and what is derived.", _USE),
     "certificate": Mounted("gateway.commands.certificate", "A shipment's certificate, to hand out.", _USE),
     "terms": Mounted("gateway.commands.terms", "Terms of custody: templates and checks.", _USE),
+    "archive": Mounted(
+        "gateway.commands.archive", "Closed shipments, with their evidence, to Parquet.", _USE
+    ),
+    "retention": Mounted("gateway.commands.retention", "Drop old movement that is nobody's evidence.", _USE),
     "rehearse": Mounted("gateway.commands.rehearse", "Try terms or zones on the recorded past.", _USE),
     "zones": Mounted("gateway.commands.zones", "Show the zones that terms may name.", _USE),
     "corridors": Mounted("gateway.commands.corridors", "Show the routes that terms may name.", _USE),
@@ -50,6 +54,9 @@ COMMANDS: Final = {
     "api": Mounted("gateway.commands.api", "The HTTP API and the pages.", _PARTS),
     "simulate": Mounted("gateway.commands.simulate", "Play scenarios, check and score findings.", _MEASURE),
     "load": Mounted("gateway.commands.load", "Push a system to its limit, and say where that is.", _MEASURE),
+    "record": Mounted("gateway.commands.record", "Record what the broker delivers, to a file.", _MEASURE),
+    "replay": Mounted("gateway.commands.replay", "Play such a file into a database.", _MEASURE),
+    "plan": Mounted("gateway.commands.plan", "What so many devices need.", _MEASURE),
     "bench": Mounted("gateway.commands.bench", "Benchmarks.", _MEASURE),
 }
 

@@ -110,6 +110,8 @@ def _figures(report: Report) -> dict[str, object]:
         "unlogged": report.unlogged,
         "waiting": report.waiting,
         "other_version": report.other_version,
+        "dropped": report.dropped,
+        "underived": report.underived,
     }
 
 
@@ -126,5 +128,10 @@ def _show(report: Report) -> None:
         typer.echo(f"{report.unlogged} rows have no leaf yet; the judge appends them within seconds")
     if report.waiting:
         typer.echo(f"{report.waiting} devices and shipments left out: the judge has yet to look at them")
+    if report.dropped:
+        typer.echo(
+            f"{report.dropped} events were dropped because of their age; their batches' roots hold, and"
+            f" {report.underived} devices and shipments can't be derived from them again"
+        )
     if report.other_version:
         typer.echo(f"{report.other_version} left out: another version of the fold or the rules made them")

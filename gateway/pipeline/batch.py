@@ -47,7 +47,7 @@ class Batch(Protocol):
 
     @property
     def source(self) -> str:
-        """``jetstream`` or ``mqtt``."""
+        """``jetstream``, ``mqtt`` or ``replay`` with the recording's id."""
         ...
 
     @property

@@ -130,7 +130,7 @@ class Assembler:
                 reached[partition] = sequence
                 payload = one.payload
                 size += len(payload)
-                messages.append(Message(topic, payload, micros(one.published), _properties(one.headers)))
+                messages.append(Message(topic, payload, micros(one.published), properties_of(one.headers)))
         self.delivered = expected
         self._read, self.read_us = pulled[-1].stream_sequence, micros(pulled[-1].published)
         if not messages:
@@ -182,7 +182,7 @@ class Assembler:
         self.settled_us = max(self.settled_us, through_us)
 
 
-def _properties(headers: dict[str, Any]) -> dict[str, str]:
+def properties_of(headers: dict[str, Any]) -> dict[str, str]:
     """Headers that a publisher set. The servers' own notes are none: the MQTT quality, and from which park's
     stream a message was fetched."""
     if not headers or (len(headers) == 1 and "Nmqtt-Pub" in headers):

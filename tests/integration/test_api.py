@@ -59,6 +59,19 @@ def shipment(**changes: Any) -> dict[str, Any]:
     return {"number": "SIP-1", "park": "SIP", "things": ["苏E1289K"], "terms": terms, **changes}
 
 
+def test_what_is_closed_stays_closed(client: TestClient) -> None:
+    client.post("/v1/shipments", json=shipment()).raise_for_status()
+    ahead = client.post("/v1/shipments/SIP-1/closing", json={"at": "2026-03-11T00:00:00Z"})
+    problem(ahead, 422, "future-closing")
+    closed = client.post("/v1/shipments/SIP-1/closing", json={"at": "2026-03-09T00:00:00Z"})
+    assert closed.json() == {"number": "SIP-1", "state": "closed", "closed_at": "2026-03-09T00:00:00Z"}
+    assert client.post("/v1/shipments/SIP-1/closing", json={}).json() == closed.json()
+    other = client.post("/v1/shipments/SIP-1/closing", json={"at": "2026-03-08T00:00:00Z"})
+    problem(other, 409, "shipment-closed")
+    problem(client.post("/v1/shipments/SIP-9/closing", json={}), 404, "not-found")
+    assert client.get("/v1/shipments/SIP-1").json()["state"] == "closed"
+
+
 def problem(answer: Any, status: int, name: str) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"

@@ -12,7 +12,7 @@ import pytest
 from tracking.store.database import Connection, queries, query_subjects
 
 ROOT = Path(__file__).parents[2]
-TIMESCALE = {"drop_chunks"}  # its own functions; test_timescale.py runs what uses them
+TIMESCALE = {"chunks"}  # its own functions; test_timescale.py runs what uses them
 NAMED = [
     (subject, name) for subject in query_subjects() for name in queries(subject) if name not in TIMESCALE
 ]

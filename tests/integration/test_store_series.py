@@ -19,7 +19,7 @@ from tracking.store.observations import (
     insert_readings,
     load_observations,
 )
-from tracking.store.partitions import Partitions, drop_before, ensure_partitions
+from tracking.store.partitions import Partitions, drop_empty, ensure_partitions
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ class TestPartitions:
     def test_a_week_that_someone_dropped_is_made_again_after_forgetting(self, conn: Connection) -> None:
         known = Partitions()
         known.ensure(conn, [NOON_US])
-        assert drop_before(conn, NOON + timedelta(weeks=2)) == ["observations_2026w10", "readings_2026w10"]
+        assert drop_empty(conn, NOON + timedelta(weeks=2)) == ["observations_2026w10", "readings_2026w10"]
         device = add_devices(conn)[0]
         with pytest.raises(psycopg.errors.CheckViolation, match="no partition"):
             record(conn, device, [position(1, NOON_US)])
@@ -170,7 +170,7 @@ class TestPartitions:
 
     def test_dropping_keeps_the_week_that_the_moment_lies_in(self, conn: Connection) -> None:
         ensure_partitions(conn, NOON - timedelta(weeks=2), NOON)
-        dropped = drop_before(conn, NOON)
+        dropped = drop_empty(conn, NOON)
         assert dropped == [
             "observations_2026w08",
             "observations_2026w09",

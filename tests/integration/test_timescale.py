@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from devices.observation import Observation, micros, moment
+from tests.bench.storage import measure_timescale
 from tests.integration.test_store_queries import numbered
 from tests.support import timescale
 from tests.support.postgres import Server
@@ -27,7 +28,8 @@ from tracking.store.observations import (
     insert_readings,
     load_observations,
 )
-from tracking.store.partitions import Partitions, drop_before
+from tracking.store.partitions import Partitions, drop_empty
+from tracking.store.retention import Week, drop
 
 # Long ago, so that the policies' own clock finds every chunk old enough.
 NOON = datetime(2024, 3, 6, 12, tzinfo=UTC)
@@ -53,7 +55,7 @@ def conn(server: Connection) -> Iterator[Connection]:
     yield server
     for series in ("observations", "readings"):
         server.execute(f"select drop_chunks('{series}', timestamptz '9999-01-01')".encode())
-    server.execute("truncate devices, parks cascade")
+    server.execute("truncate devices, parks, batches, retentions cascade")
 
 
 @pytest.fixture
@@ -156,10 +158,23 @@ class TestSeries:
         record(conn, device, [position(seq, time) for seq, time in enumerate(times)])
         assert len(conn.execute("select show_chunks('observations')").fetchall()) == 2
 
-    def test_retention_drops_whole_chunks_and_only_when_asked(self, conn: Connection, device: int) -> None:
-        record(conn, device, [position(1, NOON_US), position(2, NOON_US - 30 * DAY_US)])
-        assert len(drop_before(conn, NOON - timedelta(days=14))) == 1
-        assert sequence(conn, device) == [1]
+    def test_retention_takes_a_device_out_of_compressed_weeks_and_leaves_the_others(
+        self, conn: Connection, device: int
+    ) -> None:
+        monday = datetime(2024, 2, 5, tzinfo=UTC)
+        for batch, week in ((1, 0), (2, 4)):
+            conn.execute(
+                "insert into batches overriding system value values (%s, 'mqtt', 'w', %s, 1, '')",
+                (batch, NOON),
+            )
+            rows, _ = columns(device, [position(batch, micros(monday) + week * 7 * DAY_US)])
+            with conn.transaction():
+                insert_observations(conn.cursor(), rows, batch_id=batch, recorded_at=NOON)
+        compress(conn)
+        assert drop(conn, Week(monday, [device], [], []), [], by="test", now=NOON) == 1
+        assert len(drop_empty(conn, NOON - timedelta(days=14))) == 1
+        assert sequence(conn, device) == [2]
+        assert conn.execute("select batch_id, begins, ends from dropped").fetchall() == [(1, 0, 1)]
 
 
 class TestCompressedChunks:
@@ -215,6 +230,14 @@ class TestCompressedChunks:
             conn.execute(f"call run_job({job})".encode())
         assert chunk_states(conn) == [COMPRESSED]
         assert sequence(conn, device) == [*range(10), 100]
+
+
+class TestStorage:
+    def test_compressed_chunks_are_a_fraction_and_answer_the_same(self, conn: Connection) -> None:
+        """``python -m tests.bench.storage`` is the same for a week; it fails when an answer differs."""
+        found = measure_timescale(conn, devices=2, minutes=1000)
+        assert found["compression_ratio"] > 2
+        assert found["compressed_bytes_per_event"] < found["bytes_per_event"]
 
 
 class TestAggregates:

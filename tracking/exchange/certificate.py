@@ -22,11 +22,10 @@ from devices.canonical import canonical
 from tracking.domain.ledger import proof
 from tracking.domain.ledger.certificate import FORMAT, LEDGER, SUMMED, Certificate, Head, Proven, Raw
 from tracking.domain.ledger.checkpoint import Checkpoint, Signer
-from tracking.domain.ledger.merkle import root_of_hashes
 from tracking.exchange import coverage
 from tracking.exchange.evidence import observed
 from tracking.store import certificate as store
-from tracking.store import corrections, log, reading
+from tracking.store import corrections, log, reading, retention
 from tracking.store.database import Connection
 
 
@@ -171,12 +170,11 @@ class _Rows:
 def _events(conn: Connection, findings: Sequence[Mapping[str, Any]]) -> tuple[list[Raw], list[int]]:
     cited = observed([piece for finding in findings for piece in finding["evidence"]])
     found = store.events(conn, [(one.device, one.time, one.run, one.seq) for one in cited])
-    trees = {batch: store.batch(conn, batch) for batch in sorted({event.batch for event in found})}
+    trees = retention.trees(conn, sorted({event.batch for event in found}))
 
     def path(batch: int, leaf: int) -> list[str]:
-        hashes = trees[batch]
-        hashed = proof.inclusion(leaf, len(hashes), lambda begin, end: root_of_hashes(hashes[begin:end]))
-        return [one.hex() for one in hashed]
+        tree = trees[batch]
+        return [one.hex() for one in proof.inclusion(leaf, tree.size, tree.subtree)]
 
     shown = [
         Raw(

@@ -12,7 +12,8 @@ import msgspec
 from tracking.domain.custody.corrections import Correction, Observed
 from tracking.domain.ledger import merkle
 from tracking.domain.ledger.certificate import cited
-from tracking.store import certificate, corrections, evidence
+from tracking.domain.ledger.pruned import Missing, PrunedTree
+from tracking.store import corrections, evidence, retention
 from tracking.store.database import Connection
 
 
@@ -35,8 +36,8 @@ def opened(conn: Connection, wanted: Sequence[Observed]) -> list[dict[str, Any]]
         wanted: which.
     """
     rows = evidence.opened(conn, wanted)
-    batches = {row.batch: certificate.batch(conn, row.batch) for row in rows if row is not None}
-    roots = {batch: merkle.root_of_hashes(hashes) for batch, hashes in batches.items()}
+    trees = retention.trees(conn, sorted({row.batch for row in rows if row is not None}))
+    roots = {batch: _root(tree) for batch, tree in trees.items()}
     corrected: dict[Observed, list[Correction]] = {}
     for correction in corrections.of_observations(conn, wanted):
         corrected.setdefault(correction.observation, []).append(correction)
@@ -48,7 +49,7 @@ def opened(conn: Connection, wanted: Sequence[Observed]) -> list[dict[str, Any]]
     ]
 
 
-def _bytes(row: evidence.OpenedRow | None, roots: Mapping[int, bytes]) -> dict[str, Any]:
+def _bytes(row: evidence.OpenedRow | None, roots: Mapping[int, bytes | None]) -> dict[str, Any]:
     if row is None:
         return {"is_recorded": False, "is_proven": False}
     return {
@@ -64,6 +65,14 @@ def _bytes(row: evidence.OpenedRow | None, roots: Mapping[int, bytes]) -> dict[s
         "leaf_hash": merkle.leaf_hash(row.body).hex(),
         "log_index": row.log_index,
     }
+
+
+def _root(tree: PrunedTree) -> bytes | None:
+    """Of what is left and what is known to be gone; None: an event is missing."""
+    try:
+        return tree.root()
+    except Missing:
+        return None
 
 
 def _text(body: bytes) -> str | None:

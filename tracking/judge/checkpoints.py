@@ -55,6 +55,7 @@ GROWING: Final = frozenset(
         "attachment",
         "device",
         "area",
+        "retention",
     }
 )
 """Kinds whose rows get a leaf when they are inserted. The others are found among older rows."""

@@ -31,7 +31,7 @@ from tracking.domain.tracks import (
 from tracking.judge import measures, passing
 from tracking.judge.decoding import observation
 from tracking.judge.places import LevelTable, Places
-from tracking.store import history, judging, observations, record, work
+from tracking.store import history, judging, observations, record, retention, work
 from tracking.store.database import Connection
 from tracking.store.judging import ProfileRow
 from tracking.store.observations import END, Stored
@@ -77,6 +77,12 @@ class Refolding:
         changed_from = min(row.changed_from for row in taken)
         history.drop_snapshots_in_error(conn, device_id)
         snapshot = history.snapshot_before(conn, device_id, (changed_from, -2, -1))
+        gone = retention.dropped_through(conn, device_id)
+        if gone is not None and (snapshot is None or snapshot.time < gone):
+            following = history.snapshots_from(conn, device_id, (gone, -2, -1), limit=1)
+            if not following:
+                return  # what would change lies in what was dropped
+            (snapshot,) = following
         past = _Past(conn, device)
         outcome = refold(
             Track.decode(snapshot.state) if snapshot is not None else Track(),

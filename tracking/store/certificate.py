@@ -63,11 +63,6 @@ def events(conn: Connection, observed: Sequence[Observed]) -> list[EventRow]:
     return [EventRow(*row) for row in conn.execute(SQL["events"], parameters)]
 
 
-def batch(conn: Connection, batch_id: int) -> list[bytes]:
-    """The hashes of a batch's leaves, in order."""
-    return [hashed for (hashed,) in conn.execute(SQL["batch"], {"batch": batch_id})]
-
-
 def completeness(conn: Connection, carrying: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What is known to be complete, or not, of each device that carried a shipment."""
     with conn.cursor(row_factory=dict_row) as cursor:

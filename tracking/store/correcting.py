@@ -142,7 +142,7 @@ def correct(
             },
         ).fetchone()
         assert added is not None  # an insert that returns its row
-        _leave_work(conn, added[0])
+        leave_work(conn, added[0])
     return Declared(msgspec.structs.replace(said, entry=added[0]), is_new=True)
 
 
@@ -164,7 +164,7 @@ def retract(conn: Connection, entry: int, *, why: str, by: str, recorded_at: dat
         said = {"correction": entry, "why": why, "by": by, "recorded_at": recorded_at}
         added = conn.execute(SQL["add_retraction"], said).fetchone()
         assert added is not None  # an insert that returns its row
-        _leave_work(conn, entry)
+        leave_work(conn, entry)
     retraction = Retraction(added[0], why, by, recorded_at)
     return Declared(msgspec.structs.replace(found, retraction=retraction), is_new=True)
 
@@ -201,6 +201,7 @@ def _check(conn: Connection, observation: Observed, corrective: Sequence[Observe
             raise BadCorrective(place, f"{one} is in error itself, by correction {wrong[one]}")
 
 
-def _leave_work(conn: Connection, entry: int) -> None:
+def leave_work(conn: Connection, entry: int) -> None:
+    """What the judge owes to a correction, or to its retraction."""
     conn.execute(SQL["leave_work"], {"entry": entry})
     wake_judge(conn)

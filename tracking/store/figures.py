@@ -38,6 +38,13 @@ class EventKey(NamedTuple):
     seq: int
 
 
+class OfSource(NamedTuple):
+    """What a source's batches recorded, and how many rejections there are of all sources."""
+
+    recorded: int
+    rejections: int
+
+
 class NewAlert(NamedTuple):
     """An alert in one line."""
 
@@ -62,6 +69,11 @@ class Server(NamedTuple):
 def mark(conn: Connection) -> Mark:
     """Begin to count here."""
     return Mark(*_row(conn, "mark"))
+
+
+def of_source(conn: Connection, source: str) -> OfSource:
+    """Figures of one source, to be taken before and after."""
+    return OfSource(*_row(conn, "of_source", {"source": source}))
 
 
 def quick(conn: Connection, since: Mark) -> Quick:

@@ -63,13 +63,10 @@ class Partitions:
         self._known.clear()
 
 
-def drop_before(conn: Connection, moment: datetime) -> list[str]:
-    """Retention: drop the partitions or chunks whose rows are all older than ``moment``. Never called by
-    itself.
+def drop_empty(conn: Connection, before: datetime) -> list[str]:
+    """Drop the partitions or chunks that lie wholly before a moment and hold nothing.
 
-    Batches whose events are dropped can no longer be verified from raw bytes; their roots stay. Keep
-    ``moment`` behind the floor below which arrivals are refused, else late events would recreate what was
-    dropped.
+    ``retention`` has emptied them. What arrives for such a week all the same makes it anew.
 
     Args:
         conn: in autocommit, outside a transaction.
@@ -77,18 +74,28 @@ def drop_before(conn: Connection, moment: datetime) -> list[str]:
     Returns:
         The names of what was dropped.
     """
-    if not _native(conn):
-        return [
-            name
-            for series in SERIES
-            for (name,) in conn.execute(SQL["drop_chunks"], {"series": series, "moment": moment})
-        ]
+    return _drop_partitions(conn, before) if _native(conn) else _drop_chunks(conn, before)
+
+
+def _drop_chunks(conn: Connection, before: datetime) -> list[str]:
+    dropped = []
+    for series in SERIES:
+        for (name,) in conn.execute(SQL["chunks"], {"series": series, "before": before}).fetchall():
+            chunk = sql.Identifier(*name.split("."))
+            with conn.transaction():
+                if _is_empty(conn, chunk):
+                    conn.execute(sql.SQL("drop table {}").format(chunk))
+                    dropped.append(name)
+    return dropped
+
+
+def _drop_partitions(conn: Connection, before: datetime) -> list[str]:
     dropped = []
     conn.execute("select pg_advisory_lock(%s)", (PARTITION_LOCK,))
     try:
         for series in SERIES:
             for name, detaching in conn.execute(SQL["partitions"], {"series": series}).fetchall():
-                if _week_of(name) >= _week(moment):
+                if _week_of(name) >= _week(before) or not _is_empty(conn, sql.Identifier(name)):
                     continue
                 # Dropping an attached partition would wait for every batch in flight and make the next ones
                 # wait.
@@ -101,6 +108,10 @@ def drop_before(conn: Connection, moment: datetime) -> list[str]:
         if not conn.broken:
             conn.execute("select pg_advisory_unlock(%s)", (PARTITION_LOCK,))
     return dropped
+
+
+def _is_empty(conn: Connection, table: sql.Composable) -> bool:
+    return conn.execute(sql.SQL("select not exists (select from {})").format(table)).fetchone() == (True,)
 
 
 def _make(conn: Connection, weeks: Iterable[int]) -> list[str]:

@@ -162,5 +162,43 @@ def retire_others(conn: Connection, source: str) -> list[str]:
     return [retired for (retired,) in conn.execute(SQL["retire_others"], {"source": source})]
 
 
+def replay_source(recording_id: str) -> str:
+    """The name under which a recording stands among the sources."""
+    return f"replay {recording_id}"
+
+
+def begin_replay(conn: Connection, source: str, first_us: int) -> bool:
+    """Give a recording its position, before its first message. Within a transaction.
+
+    Time stands at the recording's beginning from now on, and passes with it. Recordings that were played
+    earlier no longer hold it back.
+
+    Returns:
+        False when it has one already: it was begun before.
+    """
+    row = {"source": source, "through": moment(first_us)}
+    begun = conn.execute(SQL["begin_at"], row).fetchone() is not None
+    conn.execute(SQL["retire_ended_replays"], row)
+    _stand_aside(conn, source)
+    return begun
+
+
+def keep_replay(conn: Connection, source: str, worker: str) -> Held | None:
+    """Say that whoever plays a recording lives; None: another one plays it."""
+    with conn.transaction():
+        held = keep(conn, source, worker, partitions=1).get(0)
+        _stand_aside(conn, source)
+    return held
+
+
+def _stand_aside(conn: Connection, source: str) -> None:
+    """Into a record that has grown by a broker, a recording comes as late data do: it doesn't hold time
+    back.
+    """
+    other = conn.execute(SQL["has_other_record"]).fetchone()
+    if other is not None and other[0]:
+        conn.execute(SQL["retire"], {"source": source})
+
+
 def _through(through_us: int) -> datetime | None:
     return moment(through_us) if through_us else None

@@ -1,4 +1,4 @@
-"""Shipments as they are created: goods, terms, and the work that follows."""
+"""Shipments as they are created and closed: goods, terms, and the work that follows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from tracking.store import levels
 from tracking.store.database import Connection
-from tracking.store.registry import SQL, add_work, one, park_id, thing
+from tracking.store.registry import SQL, Unknown, add_work, one, park_id, thing
 
 Outcome: TypeAlias = Literal["created", "same", "differs"]
 
@@ -79,3 +79,30 @@ def create(
         add_work(conn, "shipment", shipment_id, valid_from)
         levels.add(conn, terms, valid_from=valid_from, recorded_at=recorded_at, recorded_by=recorded_by)
     return "created"
+
+
+def close(conn: Connection, number: str, at: datetime | None, *, now: datetime) -> datetime:
+    """End a shipment's custody, and leave its last judging as work; closed once, it stays as it was closed.
+
+    Args:
+        conn: outside a transaction.
+        number: the shipment's.
+        at: when; None: now.
+        now: when this is recorded.
+
+    Returns:
+        When it was closed.
+
+    Raises:
+        Unknown: there is no such shipment.
+    """
+    with conn.transaction():
+        closed = one(conn, "close_shipment", number=number, at=at or now)
+        if closed is not None:
+            add_work(conn, "shipment", closed["shipment_id"], at or now)
+            return at or now
+        stands = one(conn, "closing_of_shipment", number=number)
+        if stands is None:
+            raise Unknown("shipment", number)
+        closed_at: datetime = stands["closed_at"]
+        return closed_at

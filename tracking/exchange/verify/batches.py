@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from tracking.domain.ledger import merkle
+from tracking.domain.ledger.pruned import Gone, Missing, PrunedTree
 from tracking.exchange.verify.report import Part
 from tracking.store import verify
 from tracking.store.database import Connection
@@ -26,7 +26,7 @@ def check(conn: Connection) -> Part:
         held = list(group)
         part.observations += len(held)
         while batch is not None and batch[0] < batch_id:
-            part.differs("batches", batch[0], f"all {batch[2]} observations of it are missing")
+            _check_batch(part, batch, [])
             batch = next(batches, None)
         if batch is None or batch[0] != batch_id:
             part.differs("batches", batch_id, f"is missing; {len(held)} observations name it")
@@ -34,19 +34,32 @@ def check(conn: Connection) -> Part:
         _check_batch(part, batch, held)
         batch = next(batches, None)
     while batch is not None:
-        part.differs("batches", batch[0], f"all {batch[2]} observations of it are missing")
+        _check_batch(part, batch, [])
         batch = next(batches, None)
+    ((entered, dropped),) = verify.rows(conn, "dropped")
+    if entered != dropped:
+        says = f"{dropped} events are gone from their batches, and the entries of the log drop {entered}"
+        part.differs("dropped", "all", says)
     return part
 
 
 def _check_batch(part: Part, batch: tuple[Any, ...], held: list[Event]) -> None:
-    batch_id, recorded_at, count, root = batch
-    if [leaf for _, leaf, _, _ in held] != list(range(count)):
-        there = {leaf for _, leaf, _, _ in held}
-        missing = sorted(set(range(count)) - there)
-        says = f"event {missing[0]} of batch {batch_id} is missing" if missing else "has an event too many"
-        part.differs("observations" if missing else "batches", batch_id, says)
-    elif merkle.root_of_hashes([hashed for _, _, hashed, _ in held]) != root:
+    batch_id, recorded_at, count, root, *arrays = batch
+    gone = [Gone(*one) for one in zip(*arrays, strict=True)] if arrays[0] is not None else []
+    dropped = sum(one.ends - one.begins for one in gone)
+    part.dropped += dropped
+    if not held and not gone:
+        part.differs("batches", batch_id, f"all {count} observations of it are missing")
+        return
+    if len(held) + dropped > count or any(leaf >= count for _, leaf, _, _ in held):
+        part.differs("batches", batch_id, "has an event too many")
+        return
+    try:
+        derived = PrunedTree(count, {leaf: hashed for _, leaf, hashed, _ in held}, gone).root()
+    except Missing as missing:
+        part.differs("observations", batch_id, f"event {missing.leaf} of batch {batch_id} is missing")
+        return
+    if derived != root:
         part.differs("observations", f"batch {batch_id}", "its events aren't those that its root stands for")
     for _, leaf, _, at in held:
         if at != recorded_at:

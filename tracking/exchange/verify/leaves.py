@@ -31,6 +31,8 @@ TABLES: Final = {
     "gate_decision": "gate_decisions",
     "correction": "corrections",
     "retraction": "retractions",
+    "retention": "retentions",
+    "archive": "archives",
 }
 """Where the rows of each kind of leaf stand."""
 

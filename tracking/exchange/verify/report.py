@@ -26,6 +26,8 @@ class Part(Struct):
         other_version: those left out because another version of the fold or the rules made them.
         unsure: by shipment, what differs and may only be about to be judged.
         unlogged: committed rows that have no leaf yet.
+        dropped: events that were dropped because of their age; their batches' roots hold.
+        underived: devices and shipments that can't be derived again, because something of them was dropped.
     """
 
     differences: list[Difference] = []
@@ -37,6 +39,8 @@ class Part(Struct):
     waiting: int = 0
     other_version: int = 0
     unlogged: int = 0
+    dropped: int = 0
+    underived: int = 0
 
     def differs(self, table: str, key: object, says: str) -> None:
         """Note a difference."""
@@ -67,4 +71,14 @@ class Report(Part):
         return [difference for found in named.values() for difference in found[:MOST_OF_A_TABLE]]
 
 
-COUNTS = ("shipments", "leaves", "checkpoints", "observations", "waiting", "other_version", "unlogged")
+COUNTS = (
+    "shipments",
+    "leaves",
+    "checkpoints",
+    "observations",
+    "waiting",
+    "other_version",
+    "unlogged",
+    "dropped",
+    "underived",
+)

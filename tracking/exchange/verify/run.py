@@ -80,9 +80,12 @@ def _look_again(dsn: str, report: Report, pause_s: float) -> None:
 def _jobs(conn: Connection, report: Report, kept: chain.Kept, trusted: tuple[bytes, ...]) -> list[Job]:
     watermark = positions.watermark(conn)
     late = {key for (key,) in verify.rows(conn, "waiting_devices")}
-    devices = [key for (key,) in verify.rows(conn, "devices") if key not in late]
-    unjudged = custody.waiting(conn, watermark)
-    shipments = [key for (key,) in verify.rows(conn, "shipment_ids")]
+    cut = {key for (key,) in verify.rows(conn, "dropped_devices")}
+    archived = {key for (key,) in verify.rows(conn, "dropped_shipments")}
+    report.underived = len(cut) + len(archived)
+    devices = [key for (key,) in verify.rows(conn, "devices") if key not in late | cut]
+    unjudged = custody.waiting(conn, watermark) - archived
+    shipments = [key for (key,) in verify.rows(conn, "shipment_ids") if key not in archived]
     judged = [key for key in shipments if key not in unjudged]
     unfolded = {key for key, kind, _ in verify.rows(conn, "thing_work") if kind == "thing"}
     contained = [key for (key,) in verify.rows(conn, "contained") if key not in unfolded]

@@ -77,3 +77,19 @@ with numbered as (
 insert into shipment_things (shipment_id, thing_id, valid_from, recorded_at)
 select made.shipment_id, boxes.thing_id, made.created_at, made.created_at
 from made join boxes on right(made.number, 7) = right(boxes.label, 7);
+
+-- name: size_and_log
+-- Bytes of the whole database and of both series in it, and how far the write-ahead log has come.
+select pg_database_size(current_database()),
+       (select sum(pg_total_relation_size(inhrelid)) from pg_inherits
+        where inhparent in ('observations'::regclass, 'readings'::regclass))::bigint,
+       pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint;
+
+-- name: mean_body
+select avg(length(body))::float8 from observations;
+
+-- name: many_devices
+-- Registered and never heard.
+insert into devices (park_id, code, registered_at)
+select park_id, 'SILENT-' || number, %(at)s from parks, generate_series(1, %(count)s) as number
+where parks.code = %(park)s;

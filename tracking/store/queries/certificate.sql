@@ -31,10 +31,6 @@ join devices d on d.park_id = p.park_id and d.code = split_part(cited.device, '/
 join observations o on o.device_id = d.device_id and o.event_time = cited.time and o.run = cited.run and o.seq = cited.seq
 order by device, o.event_time, o.run, o.seq
 
--- name: batch
--- The leaves of a batch, hashed where they stand.
-select sha256('\x00'::bytea || body) from observations where batch_id = %(batch)s order by leaf
-
 -- name: completeness
 -- Of each device that carried the shipment: what came, what of it was in error, what never came, what was refused, what arrived late or askew.
 select p.code || '/' || d.code as device, c.role, c.valid_from, c.valid_to,

@@ -16,6 +16,12 @@ select
     (select count(*) from devices where revoked_at is null),
     (select count(*) from shipments where state = 'open')
 
+-- name: of_source
+-- What the batches of one source recorded, and all that stands in rejections.
+select
+    coalesce((select sum(events) from batches where source = %(source)s), 0)::bigint,
+    (select count(*) from rejections)
+
 -- name: recorded
 -- The rows themselves, counted one by one.
 select count(*) from observations where batch_id > %(batch)s

@@ -5,10 +5,12 @@ insert into work (kind, key, changed_from, urgent)
 select 'shipment', shipment_id, %(since)s, %(urgent)s from unnest(%(ids)s::bigint[]) as given (shipment_id)
 
 -- name: lock_shipments
--- In order, so that no two judges can each hold what the other waits for.
+-- In order, so that no two judges can each hold what the other waits for. Whose evidence has gone into an archive and
+-- has been dropped here stays as it was judged.
 select s.shipment_id, s.number, p.code, s.closed_at
 from shipments s join parks p using (park_id)
 where s.shipment_id = any(%(ids)s)
+  and not exists (select from archives a where a.shipment_id = s.shipment_id and a.dropped_at is not null)
 order by s.shipment_id
 for no key update of s
 

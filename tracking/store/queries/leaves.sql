@@ -101,3 +101,11 @@ from corrections c join devices d using (device_id) join parks p using (park_id)
 -- name: retraction
 -- Somebody has taken a correction back.
 select entry as key, correction, why, by, recorded_at from retractions
+
+-- name: retention
+-- Events of a week that were dropped because of their age.
+select entry as key, week, events, devices, kept, by, recorded_at from retentions
+
+-- name: archive
+-- A shipment's archive, by the digest of its manifest. That its evidence was dropped here later follows from the weeks.
+select a.shipment_id as key, a.digest, a.events, a.by, a.recorded_at from archives a

@@ -16,5 +16,9 @@ join pg_class c on c.oid = i.inhrelid
 where i.inhparent = %(series)s::text::regclass
 order by c.relname
 
--- name: drop_chunks
-select drop_chunks(%(series)s::text::regclass, %(moment)s::timestamptz)::text
+-- name: chunks
+-- Those of a series that end by a moment, oldest first.
+select format('%%s.%%s', chunk_schema, chunk_name)
+from timescaledb_information.chunks
+where hypertable_name = %(series)s and range_end <= %(before)s
+order by range_start

@@ -129,3 +129,24 @@ returning source
 
 -- name: take_up
 delete from retired_sources where source = %(source)s
+
+-- name: retire
+insert into retired_sources (source, retired_at) values (%(source)s, clock_timestamp()) on conflict do nothing
+
+-- name: retire_ended_replays
+-- Recordings that were played before: nobody reads them now.
+insert into retired_sources (source, retired_at)
+select source, clock_timestamp()
+from source_positions
+where source <> %(source)s and source like 'replay %%'
+group by source
+having bool_and(owner is null or leased_until < clock_timestamp())
+on conflict do nothing
+
+-- name: has_other_record
+select exists (select from batches where source not like 'replay %%')
+
+-- name: begin_at
+insert into source_positions (source, partition, through_at) values (%(source)s, 0, %(through)s)
+on conflict do nothing
+returning true

@@ -105,6 +105,13 @@ values (%(shipment_id)s, %(thing_id)s, %(valid_from)s, %(recorded_at)s);
 insert into terms (shipment_id, revision, valid_from, body, recorded_at, recorded_by)
 values (%(shipment_id)s, %(revision)s, %(valid_from)s, %(body)s, %(recorded_at)s, %(recorded_by)s);
 
+-- name: close_shipment
+update shipments set state = 'closed', closed_at = %(at)s where number = %(number)s and closed_at is null
+returning shipment_id;
+
+-- name: closing_of_shipment
+select closed_at from shipments where number = %(number)s;
+
 -- name: shipment_as_created
 select p.code as park, s.reference, t.body,
        (select array_agg(th.uri order by th.uri) from shipment_things st join things th using (thing_id)

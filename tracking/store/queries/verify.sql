@@ -17,7 +17,26 @@ select level, position, hash from log_nodes
 select o.batch_id, o.leaf, sha256('\x00'::bytea || o.body), o.recorded_at from observations o order by o.batch_id, o.leaf
 
 -- name: batches
-select batch_id, recorded_at, events, root from batches order by batch_id
+-- Each with the subtrees that were dropped of it.
+select b.batch_id, b.recorded_at, b.events, b.root, d.begins, d.ends, d.hashes
+from batches b
+left join lateral (
+    select array_agg(begins order by begins) as begins, array_agg(ends order by begins) as ends,
+           array_agg(hash order by begins) as hashes
+    from dropped where dropped.batch_id = b.batch_id
+) d on true
+order by b.batch_id
+
+-- name: dropped
+-- By the entries in the log, and by what is kept of the batches.
+select (select coalesce(sum(events), 0) from retentions)::bigint,
+       (select coalesce(sum(ends - begins), 0) from dropped)::bigint
+
+-- name: dropped_devices
+select device_id from dropped_devices
+
+-- name: dropped_shipments
+select shipment_id from archives where dropped_at is not null
 
 -- name: observations
 select event_time, run, seq, kind, lon, lat, accuracy_m, speed_mps, heading_deg, thing, body
