@@ -82,7 +82,9 @@ def load(name: str) -> Told:
 
 
 def rounds(told: Mapping[str, Playable], places: Places, drawn: Drawn, later: int = 0) -> list[list[Story]]:
-    """Which stories are played at the same time: the first variant of each, then the second of each …
+    """What is played at the same time: the first variant of each story, then the second …, then all worlds.
+
+    A story's gates may be offline, so no world's trucks pass them meanwhile.
 
     Args:
         told: scenarios by name.
@@ -91,20 +93,29 @@ def rounds(told: Mapping[str, Playable], places: Places, drawn: Drawn, later: in
         later: days after their own.
     """
     scripted = [one for one in told.values() if not isinstance(one, worlds.WorldFile)]
-    first: list[Story] = [
-        World(name.rpartition("/")[2].removesuffix(".toml"), one, places, drawn, later=later)
-        for name, one in told.items()
-        if isinstance(one, worlds.WorldFile)
-    ]
-    first += [Timeline(one, variants(one)[0], places, later=later) for one in scripted]
-    found = [first]
-    for number in range(1, max((len(variants(one)) for one in scripted), default=0)):
+    found: list[list[Story]] = []
+    for number in range(max((len(variants(one)) for one in scripted), default=0)):
         again = [(one, variants(one)[number]) for one in scripted if number < len(variants(one))]
         begins = min(Timeline(one, variant, places, later=later).begins for one, variant in again)
-        # Whole weeks, so that weekdays stay what they are.
-        weeks = math.ceil((over(found[-1]) - begins) / WEEK)
-        found.append([Timeline(one, variant, places, later=later + 7 * weeks) for one, variant in again])
+        days = later + _later(found, begins)
+        found.append([Timeline(one, variant, places, later=days) for one, variant in again])
+    drawn_from = {name: one for name, one in told.items() if isinstance(one, worlds.WorldFile)}
+    if drawn_from:
+        begins = min(one.begins for one in drawn_from.values()) + timedelta(days=later)
+        days = later + _later(found, begins)
+        found.append(
+            [World(_short(name), one, places, drawn, later=days) for name, one in drawn_from.items()]
+        )
     return found
+
+
+def _later(found: list[list[Story]], begins: datetime) -> int:
+    """Days by which a round comes later than told: whole weeks, so that weekdays stay what they are."""
+    return 7 * math.ceil((over(found[-1]) - begins) / WEEK) if found else 0
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2].removesuffix(".toml")
 
 
 def over(stories: Iterable[Story]) -> datetime:

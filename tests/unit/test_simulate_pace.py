@@ -101,10 +101,11 @@ def test_a_clock_that_can_be_set_has_it_all_to_come() -> None:
 
 def test_a_round_begins_when_the_one_before_is_over() -> None:
     told = {name: library.load(name) for name in ("s4", "s5", "borders")}
-    first, second, third = library.rounds(told, places.load(), Drawn(7, devices=6))  # type: ignore[arg-type]
-    assert [one.name for one in first] == ["borders", "S4", "S5"]
+    first, second, third, last = library.rounds(told, places.load(), Drawn(7, devices=6))  # type: ignore[arg-type]
+    assert [one.name for one in first] == ["S4", "S5"]
     assert [one.name for one in second] == ["S4b", "S5b"]
-    for before, after in ((first, second), (second, third)):
+    assert [one.name for one in last] == ["borders"]
+    for before, after in ((first, second), (second, third), (third, last)):
         begins = min(one.begins for one in after)
         assert library.over(before) <= begins < library.over(before) + timedelta(weeks=1)
 
