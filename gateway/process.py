@@ -7,6 +7,7 @@ running.metrics.ready()        # `bondwatch up` waits for this
 
 import gc
 import os
+import sys
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,12 @@ NAME_VARIABLE: Final = "BONDWATCH_PROCESS"
 
 COLLECT_EVERY: Final = 50_000
 """New objects that outlive others, until the youngest of them are looked at. Ours: measured."""
+
+
+SWITCH_S: Final = 0.0005
+"""How long a thread that computes keeps one waiting that has its answer from the database: tenfold less than
+Python's own. A transaction of a dozen statements waits as often. Ours: measured.
+"""
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ def begin(kind: str) -> Running:
             "set BONDWATCH_METRICS_PORT=0 for any free one",
         ) from None
     spare_collector()
+    sys.setswitchinterval(SWITCH_S)
     return Running(name, settings, metrics)
 
 

@@ -145,10 +145,11 @@ class Worker:
         """Give the broker every receipt that is due. One that it can't be given is lost: devices send
         again."""
         mailbox = self._road.tools.mailbox
-        for topic, payload in mailbox.take(until):
-            try:
-                await self._source.publish(topic, payload)
-                metrics.RECEIPTS.inc()
-            except Retryable:
-                metrics.UNSENT.inc()
+        with metrics.step("receipts"):
+            for topic, payload in mailbox.take(until):
+                try:
+                    await self._source.publish(topic, payload)
+                    metrics.RECEIPTS.inc()
+                except Retryable:
+                    metrics.UNSENT.inc()
         metrics.WAITING.set(len(mailbox))

@@ -3,12 +3,14 @@
 ``python -m simulators.load --mqtt HOST:PORT --devices-file F --events N --per-publish K --json``
 
 Every device drives along a straight line; its event times end now and lie within the last four minutes, so
-that nothing counts as late or silent. Without ``--rate`` each device keeps a window of publishes under way,
-as fast as the broker acknowledges; with it, publishes go out by the clock, however slow the broker is (open
-loop). With ``--until-receipt`` a device keeps every event until the gateway's receipt, sends again what got
+that nothing counts as late or silent; with ``--every`` they lie that many seconds apart. Without ``--rate``
+each device keeps a window of publishes under way, as fast as the broker acknowledges; with it, publishes go
+out by the clock, however slow the broker is (open loop).
+With ``--until-receipt`` a device keeps every event until the gateway's receipt, sends again what got
 none, and survives broken connections; without it, the broker's PUBACK is enough.
 
-The last line is JSON: ``published`` distinct events, ``acknowledged`` by the broker (repeats included),
+The first line, ``connected``, says that every device is admitted and nothing is sent yet. The last is JSON:
+``published`` distinct events, ``acknowledged`` by the broker (repeats included),
 ``receipted`` by the gateway (null when nobody waits for it), ``publishes`` made, ``resent`` events,
 ``rejected``, ``started_at`` (first publish, Unix seconds), ``seconds`` from then to the last answer,
 ``cpu_us_per_event`` of this process.
@@ -23,7 +25,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -38,7 +40,11 @@ _SWEEP_S: Final = 0.25
 
 
 async def generate(
-    host: str, port: int, logins: Sequence[Login], plan: Plan
+    host: str,
+    port: int,
+    logins: Sequence[Login],
+    plan: Plan,
+    on_connected: Callable[[], None] = lambda: None,
 ) -> tuple[Totals, list[LoadDevice]]:
     """Send the plan's events from these devices; the devices hold the ledger (run, numbers sent).
 
@@ -51,7 +57,7 @@ async def generate(
     share, extra = divmod(plan.events, len(logins))
     until_ms = time.time_ns() // 1_000_000
     devices = [
-        LoadDevice(login, Way(rng, share + (number < extra), until_ms), plan, totals)
+        LoadDevice(login, Way(rng, share + (number < extra), until_ms, plan.every_s), plan, totals)
         for number, login in enumerate(logins)
     ]
     loop = asyncio.get_running_loop()
@@ -63,6 +69,7 @@ async def generate(
             await device.ready
 
     await asyncio.gather(*map(admit, devices))
+    on_connected()
     totals.started_at, begun, cpu = time.time(), time.monotonic(), time.process_time()
     pacing = asyncio.create_task(_by_the_clock(devices, plan)) if plan.rate is not None else None
     for device in devices:
@@ -117,6 +124,10 @@ def _round(devices: Sequence[LoadDevice]) -> Iterator[LoadDevice]:
         yield from devices
 
 
+def _say_connected() -> None:
+    print("connected", flush=True)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module."""
     parser = argparse.ArgumentParser(prog="simulators.load", description="Load from many devices.")
@@ -126,6 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--per-publish", type=int, default=10, help="events in one message")
     parser.add_argument("--window", type=int, default=8, help="publishes under way per device")
     parser.add_argument("--rate", type=float, help="events a second; default: as acknowledged")
+    parser.add_argument("--every", type=float, help="seconds between a device's events, by its clock")
     parser.add_argument("--until-receipt", action="store_true", help="keep events until receipted")
     parser.add_argument("--seed", type=int, help="of runs and ways; default: another each time")
     parser.add_argument("--deadline", type=float, default=600.0, help="give up after so many seconds")
@@ -141,13 +153,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         window=said.window,
         rate=said.rate,
         until_receipt=said.until_receipt,
+        every_s=said.every,
         seed=said.seed,
         deadline_s=said.deadline,
     )
     gc.freeze()
     gc.disable()  # nothing here makes cycles, and a collection would look like a slow broker
     try:
-        totals, devices = asyncio.run(generate(host, int(port), logins, plan))
+        totals, devices = asyncio.run(generate(host, int(port), logins, plan, _say_connected))
     except (OSError, TimeoutError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -44,6 +44,8 @@ class Plan(Struct, frozen=True):
         window: publishes under way per device, without a rate.
         rate: events a second in all; None: as fast as the windows allow.
         until_receipt: keep events until their receipt.
+        every_s: seconds from one event of a device to its next, by its own clock; None: one, or less so
+            that all lie within four minutes.
         seed: of runs and ways.
         deadline_s: give up after so long.
     """
@@ -53,6 +55,7 @@ class Plan(Struct, frozen=True):
     window: int = 8
     rate: float | None = None
     until_receipt: bool = False
+    every_s: float | None = None
     seed: int | None = None
     deadline_s: float = 600.0
 
@@ -80,13 +83,14 @@ class Way:
         rng: where from and where to.
         events: how many.
         until_ms: time of the last one.
+        every_s: seconds from one to the next; None: see ``Plan``.
     """
 
-    def __init__(self, rng: random.Random, events: int, until_ms: int) -> None:
+    def __init__(self, rng: random.Random, events: int, until_ms: int, every_s: float | None = None) -> None:
         self.run = rng.randrange(1, 2**31)
         self.events = events
         self.sent = 0
-        self._step_ms = min(1000.0, SPAN_MS / max(events, 1))
+        self._step_ms = min(1000.0, SPAN_MS / max(events, 1)) if every_s is None else every_s * 1000
         self._from_ms = until_ms - self._step_ms * events
         self._speed, self._heading = rng.uniform(8, 24), rng.uniform(0, 359.9)
         self._lon, self._lat = rng.uniform(_WEST, _EAST), rng.uniform(_SOUTH, _NORTH)

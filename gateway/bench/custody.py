@@ -27,7 +27,8 @@ from msgspec import Struct
 
 from devices.client import Device
 from devices.observation import Position
-from gateway.bench.ingest import generator, recorded, send, waiting
+from gateway.bench.generator import generator, send
+from gateway.bench.ingest import recorded, waiting
 from gateway.bench.instance import Instance, wait_for
 from gateway.bench.stage import draw_zones, put_under_custody, register
 from tracking.store.database import Connection, connect, queries
@@ -145,9 +146,10 @@ def _leg(instance: Instance, conn: Connection, custody: Custody, file: Path, *, 
 def _refold(directory: Path, instance: Instance, conn: Connection, custody: Custody) -> float:
     """Median seconds of folding a device again for one late event, from taking the work to the commit."""
     file = directory / "late.jsonl"
-    (key,) = register(conn, 1, file, prefix="LATE", expected_every_s=EVERY_S)
+    (key,) = register(conn, 1, file, prefix="LATE", expected_every_s=custody.later)
     before = recorded(conn)
-    send(_load(instance, file, custody.later, per_publish=100))
+    # One a second, as devices report: then a late one may change the runs of a minute, and nothing after it.
+    send([*_load(instance, file, custody.later, per_publish=100), "--every", "1"])
     _until_recorded(conn, before + custody.later)
     _catch_up(conn)
     login = json.loads(file.read_text())

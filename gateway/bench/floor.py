@@ -17,9 +17,9 @@ from typing import Final
 
 import psutil
 import psycopg
-from msgspec import Struct
 
 from gateway.bench.cpu import tree_seconds
+from gateway.bench.generator import cpu_s, send
 from gateway.bench.instance import wait_for
 from gateway.embedded.ports import Ports
 from tracking.store.database import connect, queries
@@ -38,21 +38,8 @@ mqtt {{ listen: 127.0.0.1:{mqtt} }}
 """
 
 
-class Floor(Struct, frozen=True):
-    """CPU seconds of both halves, and the events that they carried."""
-
-    publish_and_pull_s: float
-    insert_s: float
-    events: int
-
-    @property
-    def cpu_us_per_event(self) -> float:
-        """Microseconds of CPU an event, all processes."""
-        return (self.publish_and_pull_s + self.insert_s) / self.events * 1e6
-
-
 def publish_and_pull(directory: Path, generate: Sequence[str], messages: int) -> float:
-    """CPU seconds of broker, generator and puller for ``messages``.
+    """CPU seconds of broker, generator and puller for ``messages``, once every device is connected.
 
     Args:
         directory: for the broker's state.
@@ -70,25 +57,18 @@ def publish_and_pull(directory: Path, generate: Sequence[str], messages: int) ->
         try:
             wait_for(lambda: _listens(broker.pid, {port, mqtt}), 15, "the floor's broker")
             pull = [sys.executable, "-m", "gateway.bench.puller", f"nats://127.0.0.1:{port}", str(messages)]
-            with subprocess.Popen(pull, stdout=subprocess.PIPE, text=True) as puller:
+            with subprocess.Popen(pull, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as puller:
                 assert puller.stdout is not None
                 if puller.stdout.readline() != "ready\n":
                     raise RuntimeError("the floor's puller did not start")
-                started = psutil.Process(puller.pid).cpu_times()
-                children = psutil.Process().cpu_times()
-                subprocess.run(
-                    [*generate, "--mqtt", f"127.0.0.1:{mqtt}"], check=True, stdout=subprocess.DEVNULL
+                begun: list[float] = []
+                sent = send(
+                    [*generate, "--mqtt", f"127.0.0.1:{mqtt}"],
+                    lambda: begun.append(tree_seconds([broker.pid, puller.pid])),
                 )
-                generated = psutil.Process().cpu_times()
                 if puller.stdout.readline() != "done\n":
                     raise RuntimeError("the floor's puller ended early")
-                ended = psutil.Process(puller.pid).cpu_times()
-            return float(
-                tree_seconds([broker.pid])
-                + (generated.children_user - children.children_user)
-                + (generated.children_system - children.children_system)
-                + (ended.user + ended.system - started.user - started.system)
-            )
+                return tree_seconds([broker.pid, puller.pid]) - begun[0] + cpu_s(sent)
         finally:
             broker.terminate()
             broker.wait(15)

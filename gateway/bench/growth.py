@@ -24,7 +24,8 @@ from msgspec.structs import replace
 
 from gateway.bench.cpu import tree_seconds
 from gateway.bench.filled import fill_rows
-from gateway.bench.ingest import generator, recorded, send, waiting
+from gateway.bench.generator import generator, send
+from gateway.bench.ingest import recorded, waiting
 from gateway.bench.instance import Instance, wait_for
 from gateway.bench.stage import draw_zones, put_at_rest, put_under_custody, register
 from tracking.store.database import Connection, connect

@@ -38,9 +38,10 @@ def root() -> None:
 @app.command()
 def ingest(
     events: Annotated[int, typer.Option(min=1000, help="Events to send.")] = 300_000,
-    devices: Annotated[int, typer.Option(min=1, help="Devices that share them.")] = 1000,
+    devices: Annotated[int, typer.Option(min=1, help="Devices that share them.")] = 2000,
     per_publish: Annotated[int, typer.Option(min=1, max=1000, help="Events in one MQTT message.")] = 10,
     zones: Annotated[int, typer.Option(min=0, help="Zones that positions are judged against.")] = 500,
+    shipments: Annotated[int, typer.Option(min=0, help="Shipments under custody, a device each.")] = 2000,
     workers: Annotated[int, typer.Option(min=1, help="Gateway processes.")] = 1,
     through_mosquitto: Annotated[
         bool,
@@ -48,11 +49,11 @@ def ingest(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
 ) -> None:
-    """Events a second through broker, pipeline and commit, and CPU per event against the floor.
+    """Events a second through broker, pipeline, commit and judging, and CPU per event against the floor.
 
-    Takes about a minute and needs nothing running: it starts an installation of its own and removes it.
+    Takes some minutes and needs nothing running: it starts an installation of its own and removes it.
     """
-    load = Load(events, devices, per_publish, zones, workers, through_mosquitto)
+    load = Load(events, devices, per_publish, zones, shipments, workers, through_mosquitto)
     report = _in_directory(lambda directory, say: measure(directory, load, say))
     Console(stderr=True).print(_table(report))
     if as_json:
@@ -178,6 +179,9 @@ def _table(report: IngestReport) -> Table:
     table.add_row("CPU an event, all processes", f"{report.cpu_us_per_event:.1f} µs")
     table.add_row("… of the floor", f"{report.floor_cpu_us_per_event:.1f} µs")
     table.add_row("ratio", f"{report.ratio_to_floor:.2f}")
+    table.add_row("CPU of a device that connects", f"{report.connect_ms:.2f} ms")
+    for process, cost in sorted(report.process_us_per_event.items(), key=lambda item: -item[1]):
+        table.add_row(f"process {process}", f"{cost:.1f} µs an event")
     for step, cost in sorted(report.step_us_per_event.items(), key=lambda item: -item[1]):
         table.add_row(f"step {step}", f"{cost:.1f} µs an event")
     return table

@@ -25,21 +25,26 @@ _key: Final = attrgetter("time_us", "run", "seq")
 
 
 def fold(load: Load, tools: Tools) -> None:
-    """Fold all devices of the batch at once; leave their states, milestones, snapshots and work."""
-    folding: list[Heard] = []
-    events: list[DeviceEvents] = []
+    """Fold all devices of the batch at once; leave their states, milestones, snapshots and work.
+
+    A device's backlog may be most of a batch: it is folded in parts, so that a snapshot stands after each.
+    """
+    waiting: list[tuple[Heard, Sequence[Observation]]] = []
     for device_id, heard in load.heard.items():
         if heard.events and heard.state.track.silent_us is not None and load.replay is None:
             load.reached[device_id] = min(load.messages[index].received_us for index in heard.origins)
         fresh = _after_head(load, heard)
         if fresh:
-            folding.append(heard)
-            events.append(DeviceEvents(heard.state.track, heard.device.profile, fresh))
-    if not events:
-        return
-    folds = fold_batch(events, load.reference.places, tools.parameters, load.reference.levels)
-    for heard, item, folded in zip(folding, events, folds, strict=True):
-        _take(load, tools, heard, folded, len(item.observations))
+            waiting.append((heard, fresh))
+    most = tools.limits.snapshot_every
+    while waiting:
+        events = [
+            DeviceEvents(heard.state.track, heard.device.profile, fresh[:most]) for heard, fresh in waiting
+        ]
+        folds = fold_batch(events, load.reference.places, tools.parameters, load.reference.levels)
+        for (heard, _), item, folded in zip(waiting, events, folds, strict=True):
+            _take(load, tools, heard, folded, len(item.observations))
+        waiting = [(heard, fresh[most:]) for heard, fresh in waiting if len(fresh) > most]
 
 
 def _after_head(load: Load, heard: Heard) -> Sequence[Observation]:

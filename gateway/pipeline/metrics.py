@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter, thread_time
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -46,6 +49,15 @@ OVERRAN: Final = Gauge(
 RECEIPTS: Final = Counter("bondwatch_receipts_total", "Receipts handed to the broker.")
 UNSENT: Final = Counter("bondwatch_receipts_unsent_total", "Receipts that the broker could not be given.")
 WAITING: Final = Gauge("bondwatch_receipts_waiting", "Devices whose receipt waits for its half second.")
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Account for what is done within: its time, and the processor time of this thread."""
+    clock, processor = perf_counter(), thread_time()
+    yield
+    STEP_SECONDS.labels(name).inc(perf_counter() - clock)
+    STEP_CPU.labels(name).inc(thread_time() - processor)
 
 
 def count(load: Load, committed_us: int) -> None:

@@ -16,7 +16,8 @@ import psutil
 
 from gateway.bench import stage
 from gateway.bench.cpu import tree_seconds
-from gateway.bench.ingest import recorded, send, waiting
+from gateway.bench.generator import send
+from gateway.bench.ingest import recorded, waiting
 from gateway.bench.instance import Instance, wait_for
 from gateway.planning.figures import Bytes, Costs, Figures, Memory
 from tracking.store import registry

@@ -28,6 +28,7 @@ from natsrpy.exceptions import NatsrpyBaseError
 from natsrpy.js import JetStreamMessage, PullConsumer
 
 from gateway.sources import stream
+from gateway.sources.jetstream_answers import Answers
 from gateway.sources.jetstream_batch import NAME, Assembler, Gap, JetStreamBatch
 from gateway.sources.leases import RENEW_S, PartitionLeases
 from gateway.subjects import STREAM
@@ -60,9 +61,17 @@ class JetStreamSource:
     """
 
     def __init__(
-        self, client: Nats, leases: PartitionLeases, *, max_batch: int, max_bytes: int, patience_s: float
+        self,
+        client: Nats,
+        answers: Answers,
+        leases: PartitionLeases,
+        *,
+        max_batch: int,
+        max_bytes: int,
+        patience_s: float,
     ) -> None:
         self._client = client
+        self._answers = answers
         self._leases = leases
         self._max_batch = max_batch
         self._max_bytes = max_bytes
@@ -106,7 +115,7 @@ class JetStreamSource:
             patience_s: how long a lost link is tried again before :meth:`receive` says so.
 
         Raises:
-            NatsrpyBaseError: the broker can't be reached, or doesn't know the password.
+            NatsrpyBaseError, nats.errors.Error: the broker can't be reached, or doesn't know the password.
             Problem: the stream exists and is another one, or there's no room for it.
         """
         credentials = (user, password) if user is not None and password is not None else None
@@ -114,7 +123,8 @@ class JetStreamSource:
             addrs=list(servers), user_and_pass=credentials, connection_timeout=5.0, request_timeout=5.0
         )
         await client.startup()
-        source = cls(client, leases, max_batch=max_batch, max_bytes=max_bytes, patience_s=patience_s)
+        answers = await Answers.connect(servers, user=user, password=password)
+        source = cls(client, answers, leases, max_batch=max_batch, max_bytes=max_bytes, patience_s=patience_s)
         await stream.ensure_stream(source._request, keep or stream.Keep())
         source._consumers = (await (await client.jetstream()).streams.get(STREAM)).consumers
         source._keeper = asyncio.create_task(source._keep_leases(), name="jetstream-leases")
@@ -162,10 +172,7 @@ class JetStreamSource:
         Raises:
             Retryable: there is no link.
         """
-        try:
-            await self._client.publish(topic.replace("/", "."), payload)
-        except NatsrpyBaseError as error:
-            raise Retryable(f"can't publish to {topic}: {error}") from error
+        await self._answers.publish(topic, payload)
 
     async def rewind(self) -> None:
         """Drop everything held; the next batch starts after what the database says."""
@@ -183,10 +190,9 @@ class JetStreamSource:
         with contextlib.suppress(psycopg.OperationalError):  # then the leases end by themselves
             await self._leases.release()
         self._consumer = self._consumers = None
+        await self._answers.close()
         await self._client.shutdown()
         await asyncio.sleep(_LET_GO_S)
-
-    # -- reading
 
     async def _begin(self) -> None:
         """Leases and positions from the database, a consumer from the lowest of them."""
@@ -231,8 +237,7 @@ class JetStreamSource:
         await asyncio.wait({pull})
         self._pull = None
         messages = [] if pull.cancelled() else pull.result()  # cancelled: dropped, in doubt
-        if messages and not waited and len(messages) < self._room:
-            # Recording took longer than pulling: take what has come meanwhile, too.
+        if messages and not waited and len(messages) < self._room:  # it took longer: what came since
             messages += await self._fetch_now(self._room - len(messages))
         return messages
 
@@ -251,8 +256,6 @@ class JetStreamSource:
         if pull is not None:
             pull.cancel()
             pull.add_done_callback(lambda task: task.cancelled() or task.exception())
-
-    # -- leases and the watermark
 
     async def _keep_leases(self) -> None:
         while True:

@@ -230,10 +230,10 @@ def test_what_was_loaded_on_vehicles_is_counted_between_local_moments(page: Page
     expect(page.get_by_text("Nothing was loaded on a vehicle in this time.")).to_be_visible()
 
 
-def test_a_finding_leads_to_its_messages_as_they_came(page: Page) -> None:
+def test_a_finding_leads_to_its_raw_messages(page: Page) -> None:
     page.goto("/shipments/SIP-1")
     page.locator("article.finding summary").click()
-    address = page.get_by_role("link", name="Messages as they came").get_attribute("href") or ""
+    address = page.get_by_role("link", name="Raw messages").get_attribute("href") or ""
     (message,) = page.request.get(address).json()["observations"]
     assert (message["device"], message["seq"], message["text"]) == ("SIP/TRK-1", 66, '{"run":1,"seq":66}')
 

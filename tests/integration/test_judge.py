@@ -146,7 +146,7 @@ def test_judges_at_the_same_time_share_the_work(court: Court) -> None:
     """Each shipment ends as if one judge had done it all, and nothing is written twice."""
     trucks = [court.truck(f"TRK-{n}", shipment=f"S-{n}", max_silence_s=90) for n in range(8)]
     for truck in trucks:
-        truck.stands(0, 300).drives(0, 4000).drives(4000, 9000, 1900).stands(9000, 120)
+        truck.stands(0, 300).drives(0, 4000).drives(4000, 9000, 1900).stands(9000, 300)
     errors: list[BaseException] = []
     recorded = Event()
 

@@ -406,6 +406,21 @@ def test_a_track_is_kept_every_so_often(station: Station) -> None:
     assert snapshots == [(at(1399), 1, 1400)]
 
 
+def test_a_backlog_in_one_batch_is_kept_as_often(station: Station) -> None:
+    truck, van = station.device("TRK-1"), station.device("VAN-1")
+    backlog = [truck.event(at=second) for second in range(2100)]
+
+    parts = [truck.sends(*backlog[begin : begin + 700], received=2100) for begin in range(0, 2100, 700)]
+    station.deliver(*parts, van.says(at=2000))
+
+    snapshots = station.rows("select device_id, time, seq from track_snapshots order by time")
+    assert snapshots == [(truck.device_id, at(999), 1000), (truck.device_id, at(1999), 2000)]
+    assert station.rows("select head_time from device_tracks order by device_id") == [
+        (at(2099),),
+        (at(2000),),
+    ]
+
+
 def test_the_live_map_hears_of_what_is_new_and_not_of_what_came_late(station: Station) -> None:
     truck, van = station.device("TRK-1"), station.device("VAN-1")
     station.deliver(van.says(at=100, seq=9))

@@ -127,8 +127,8 @@ class TestWork:
 class TestFindings:
     def test_a_version_follows_the_other(self, conn: Connection, shipment: int) -> None:
         closed = finding("f1", state="closed", closed_at=NOON + MINUTE)
-        findings.replace(conn, shipment, [finding("f1"), finding("f2")], recorded_at=NOON)
-        findings.replace(conn, shipment, [closed], recorded_at=NOON + MINUTE)
+        findings.replace(conn, [(shipment, finding("f1")), (shipment, finding("f2"))], recorded_at=NOON)
+        findings.replace(conn, [(shipment, closed)], recorded_at=NOON + MINUTE)
         assert findings.effective(conn, shipment) == {"f1": closed, "f2": finding("f2")}
         past = conn.execute(
             "select finding_id, state, recorded_at from findings where superseded_at = %s", (NOON + MINUTE,)
@@ -136,7 +136,7 @@ class TestFindings:
         assert past.fetchall() == [("f1", "open", NOON)]
 
     def test_nothing_to_replace_is_nothing(self, conn: Connection, shipment: int) -> None:
-        findings.replace(conn, shipment, [], recorded_at=NOON)
+        findings.replace(conn, [], recorded_at=NOON)
         assert findings.effective(conn, shipment) == {}
 
 
@@ -144,7 +144,7 @@ class TestAlerts:
     def raise_(
         self, conn: Connection, shipment: int, name: str, severity: str = "minor", *, opens: bool = True
     ) -> alerts.Raised:
-        findings.replace(conn, shipment, [finding(name, severity)], recorded_at=NOON)
+        findings.replace(conn, [(shipment, finding(name, severity))], recorded_at=NOON)
         raised = alerts.raise_alert(
             conn,
             shipment_id=shipment,
@@ -200,7 +200,7 @@ class TestAlerts:
     def test_a_finding_dated_anew_opens_nothing(self, conn: Connection, shipment: int) -> None:
         self.raise_(conn, shipment, "f1")
         conn.execute("update alerts set state = 'resolved'")
-        findings.replace(conn, shipment, [finding("f1", state="withdrawn")], recorded_at=NOON)
+        findings.replace(conn, [(shipment, finding("f1", state="withdrawn"))], recorded_at=NOON)
         self.raise_(conn, shipment, "f2", opens=False)
         assert self.stand(conn) == [("resolved", "minor", 1)]
         assert self.actions(conn) == []
@@ -212,7 +212,7 @@ class TestAlerts:
         self.raise_(conn, shipment, "f2")
 
         def withdraw(name: str) -> list[int]:
-            findings.replace(conn, shipment, [finding(name, state="withdrawn")], recorded_at=NOON + MINUTE)
+            findings.replace(conn, [(shipment, finding(name, state="withdrawn"))], recorded_at=NOON + MINUTE)
             return self.recount(conn, name)
 
         assert withdraw("f1") == []
@@ -222,7 +222,7 @@ class TestAlerts:
 
     def test_a_finding_that_is_information_now_holds_no_alert(self, conn: Connection, shipment: int) -> None:
         alert_id = self.raise_(conn, shipment, "f1", "major").alert_id
-        findings.replace(conn, shipment, [finding("f1", "info")], recorded_at=NOON)
+        findings.replace(conn, [(shipment, finding("f1", "info"))], recorded_at=NOON)
         assert self.recount(conn, "f1") == [alert_id]
 
 

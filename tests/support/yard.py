@@ -25,6 +25,7 @@ from tracking.domain.custody import terms as terms_
 from tracking.domain.custody.case import open_case
 from tracking.domain.custody.documents import Body
 from tracking.domain.custody.facts import (
+    AreaBook,
     AreaRevision,
     Carriage,
     Facts,
@@ -316,7 +317,7 @@ class Yard:
             shipment=shipment,
             terms=tuple(self.terms[shipment]),
             carriages=tuple(truck.carriage() for truck in self.trucks if truck.shipment == shipment),
-            areas=self.areas,
+            areas=AreaBook(self.areas),
             closed_at=self.closed.get(shipment),
             aboard=tuple(self.aboard.get(shipment, ())),
             reports=tuple(sorted(self.reports.get(shipment, ()), key=lambda report: report.order)),

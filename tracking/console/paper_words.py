@@ -51,7 +51,6 @@ PAPER_WORDS: Final[dict[str, tuple[str, str]]] = {
     "calibrated": ("calibrated", "校准于"),
     "never_calibrated": ("no calibration known", "无校准记录"),
     "unobserved_since": ("not observed by this platform since", "此后不在本平台监测范围"),
-    "raw_messages": ("Messages as they came", "原始报文"),
     "figure_last_day": ("last day", "期限"),
     "figure_days_late": ("days late", "逾期天数"),
     "figure_minutes": ("minutes", "分钟"),

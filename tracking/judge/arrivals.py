@@ -17,7 +17,7 @@ from devices.observation import Gate, micros
 from tracking.domain.custody import plates
 from tracking.domain.custody.case import open_case
 from tracking.domain.custody.documents import GatePass, PlateConfirmed
-from tracking.domain.custody.facts import AreaRevision, Facts
+from tracking.domain.custody.facts import AreaBook, Facts
 from tracking.domain.custody.gatehouse import place_of
 from tracking.domain.custody.judge import DEFAULTS
 from tracking.domain.custody.overrides import reigns
@@ -81,15 +81,13 @@ def report_of(row: ReportRow) -> Report:
     return Report(row.event_time, row.device, row.device_kind, row.run, row.seq, event.fact, things)
 
 
-def timing_of(report: Report, areas: Mapping[str, tuple[AreaRevision, ...]]) -> Timing:
+def timing_of(report: Report, areas: AreaBook) -> Timing:
     """How long this gate waits, by its area as it was then."""
     area = _places(areas).area_at(gate_of(report).gate, report.time)
     return timing(area.properties if area is not None else {})
 
 
-def gather_arrival(
-    conn: Connection, row: ReportRow, report: Report, areas: Mapping[str, tuple[AreaRevision, ...]]
-) -> Gathered:
+def gather_arrival(conn: Connection, row: ReportRow, report: Report, areas: AreaBook) -> Gathered:
     """Everything that matters of what is recorded.
 
     Args:
@@ -189,6 +187,6 @@ def _policies(report: Report, facts: Sequence[Facts]) -> tuple[GatePolicy, ...]:
     return tuple(found) or (DEFAULT_POLICY,)
 
 
-def _places(areas: Mapping[str, tuple[AreaRevision, ...]]) -> Facts:
+def _places(areas: AreaBook) -> Facts:
     """Nobody's facts but the areas: what is asked of places needs no shipment."""
     return Facts("", (), (), areas)

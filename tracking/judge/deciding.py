@@ -16,7 +16,7 @@ says so itself. Whoever stands there goes before what an offline gate brings lat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -26,7 +26,7 @@ from msgspec import Struct
 
 from devices.messages import DECISION, ArrivalKey, Command, GateDecision, GateReason, encode
 from devices.topics import commands_topic
-from tracking.domain.custody.facts import AreaRevision
+from tracking.domain.custody.facts import AreaBook
 from tracking.domain.custody.passages import gate_of
 from tracking.domain.custody.told import Report
 from tracking.domain.gates.decide import Decision, decide
@@ -57,8 +57,6 @@ MOST_TOLD: Final = 50
 
 ANSWERS: Final = ("hold", "inspect", "open")
 """The gravest first."""
-
-_Areas = Mapping[str, tuple[AreaRevision, ...]]
 
 
 class Word(Struct, frozen=True):
@@ -105,7 +103,7 @@ class Deciding:
 
 def decide_anew(
     conn: Connection,
-    areas: _Areas,
+    areas: AreaBook,
     row: ReportRow,
     now: datetime,
     word: Word,
@@ -127,7 +125,7 @@ def gravest(found: Gathered) -> Decision:
 
 def _decide(
     conn: Connection,
-    areas: _Areas,
+    areas: AreaBook,
     row: ReportRow,
     report: Report,
     now: datetime,

@@ -12,14 +12,13 @@ from typing import Final
 from msgspec import Struct
 
 from devices.observation import EPOCH
-from tracking.domain.custody.facts import AreaRevision, GateWatch, TermsRevision
+from tracking.domain.custody.facts import AreaBook, GateWatch, TermsRevision
 from tracking.domain.custody.terms import zone_fields
 from tracking.judge.carriages import milestone
 from tracking.store import judging
 from tracking.store.database import Connection
 from tracking.store.judging import GateRow, MilestoneRow, ShipmentRow, Watched
 
-GATE: Final = "gate"
 TOLD: Final = frozenset({"silent", "heard"})
 
 
@@ -54,19 +53,14 @@ def watches(
     conn: Connection,
     shipments: Sequence[ShipmentRow],
     terms: Mapping[int, Sequence[TermsRevision]],
-    areas: Mapping[str, tuple[AreaRevision, ...]],
+    areas: AreaBook,
 ) -> list[Watch]:
     """The gates of every zone that the shipments' terms name, by shipment, zone and gate."""
-    leading: dict[str, set[str]] = {}
-    for code, revisions in areas.items():
-        for revision in revisions:
-            if revision.kind == GATE and revision.parent is not None:
-                leading.setdefault(revision.parent, set()).add(code)
     wanted = [
         (shipment, zone, code)
         for shipment in shipments
         for zone in sorted(_zones(terms.get(shipment.shipment_id, ())))
-        for code in sorted(leading.get(zone, ()))
+        for code in areas.gates.get(zone, ())
     ]
     rows = judging.gates(conn, sorted({code for _, _, code in wanted}))
     return [

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 
 import msgspec
 
 from tracking.domain.custody.facts import (
-    AreaRevision,
+    AreaBook,
     Carriage,
     Facts,
     GateWatch,
@@ -43,7 +43,7 @@ class _Found(msgspec.Struct, frozen=True):
 def gather(
     conn: Connection,
     shipments: Sequence[ShipmentRow],
-    areas: Mapping[str, tuple[AreaRevision, ...]],
+    areas: AreaBook,
     until: datetime,
 ) -> dict[int, Facts]:
     """The facts of locked shipments, by shipment id, in a handful of statements for all of them.
@@ -96,9 +96,7 @@ def gather(
     }
 
 
-def outline(
-    conn: Connection, shipments: Sequence[ShipmentRow], areas: Mapping[str, tuple[AreaRevision, ...]]
-) -> dict[int, Facts]:
+def outline(conn: Connection, shipments: Sequence[ShipmentRow], areas: AreaBook) -> dict[int, Facts]:
     """The facts of shipments as far as legs, seals and papers need them, by shipment id: without what sensors
     measured, what is missing, and the gates around. For whoever can't wait; nothing is locked.
 
@@ -145,7 +143,7 @@ def _facts(
     conn: Connection,
     shipment: ShipmentRow,
     found: _Found,
-    areas: Mapping[str, tuple[AreaRevision, ...]],
+    areas: AreaBook,
     until: datetime,
 ) -> Facts:
     facts = Facts(

@@ -13,13 +13,14 @@ is judged after both: step 3 reads after step 2 has waited.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 from devices.observation import EPOCH
-from tracking.domain.custody.judge import judge
+from tracking.domain.custody.facts import Facts
+from tracking.domain.custody.judge import Judgement, judge
 from tracking.domain.custody.rules import RULES_VERSION
 from tracking.judge import measures
 from tracking.judge.announce import announce, tell_judged
@@ -66,25 +67,37 @@ def judge_shipments(
     """
     if not shipment_ids:
         return {}
-    dues: dict[int, datetime | None] = {}
     until = watermark or EPOCH
-    shipments = judging.lock_shipments(conn, shipment_ids)
-    facts = gather(conn, shipments, areas.current(conn), until)
-    held = findings.effective_of(conn, [shipment.shipment_id for shipment in shipments])
-    states: dict[int, Mapping[str, Any]] = {}
-    for shipment in shipments:
-        started = perf_counter()
-        judgement = judge(facts[shipment.shipment_id], until)
-        measures.JUDGING_SECONDS.observe(perf_counter() - started)
-        found = changes(judgement, held[shipment.shipment_id])
-        findings.replace(conn, shipment.shipment_id, [change.after for change in found], recorded_at=now)
-        announce(conn, shipment, found, now)
-        for change in found:
-            measures.FINDINGS.labels(change.after.rule, change.after.state).inc()
-        states[shipment.shipment_id] = judgement.state
-        dues[shipment.shipment_id] = judgement.next_due
-    judging.put_custody_states(
-        conn, states, judged_through=until, rules_version=RULES_VERSION, recorded_at=now
-    )
-    tell_judged(conn, shipments)
-    return dues
+    with measures.step("gather"):
+        shipments = judging.lock_shipments(conn, shipment_ids)
+        facts = gather(conn, shipments, areas.current(conn), until)
+        held = findings.effective_of(conn, [shipment.shipment_id for shipment in shipments])
+    with measures.step("judge"):
+        judged = [(shipment, _judged(facts[shipment.shipment_id], until)) for shipment in shipments]
+        found = [(shipment, changes(judgement, held[shipment.shipment_id])) for shipment, judgement in judged]
+    with measures.step("commit"):
+        findings.replace(
+            conn,
+            [(shipment.shipment_id, change.after) for shipment, changed in found for change in changed],
+            recorded_at=now,
+        )
+        for shipment, changed in found:
+            announce(conn, shipment, changed, now)
+            for change in changed:
+                measures.FINDINGS.labels(change.after.rule, change.after.state).inc()
+        judging.put_custody_states(
+            conn,
+            {shipment.shipment_id: judgement.state for shipment, judgement in judged},
+            judged_through=until,
+            rules_version=RULES_VERSION,
+            recorded_at=now,
+        )
+        tell_judged(conn, shipments)
+    return {shipment.shipment_id: judgement.next_due for shipment, judgement in judged}
+
+
+def _judged(facts: Facts, until: datetime) -> Judgement:
+    started = perf_counter()
+    judgement = judge(facts, until)
+    measures.JUDGING_SECONDS.observe(perf_counter() - started)
+    return judgement

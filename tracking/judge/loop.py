@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from threading import Event
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Final, Protocol
 
 import psycopg
@@ -57,7 +57,7 @@ def do_round(conn: Connection, task: Task, now: datetime, *, limit: int | None =
     Raises:
         Retryable: the world wasn't ready; nothing was done.
     """
-    started = perf_counter()
+    started, processor = perf_counter(), thread_time()
     try:
         with conn.transaction():
             watermark = positions.watermark(conn)
@@ -70,6 +70,7 @@ def do_round(conn: Connection, task: Task, now: datetime, *, limit: int | None =
         raise
     if taken:
         measures.ROUND_SECONDS.labels(task.name).observe(perf_counter() - started)
+        measures.ROUND_CPU.labels(task.name).inc(thread_time() - processor)
         measures.WORK_DONE.labels(task.name).inc(len(taken))
     return len(taken)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter, thread_time
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -27,6 +30,19 @@ ROUND_SECONDS: Final = Histogram(
     ["what"],
     buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
 )
+ROUND_CPU: Final = Counter(
+    "bondwatch_judge_round_cpu_seconds_total",
+    "Processor time of the judge's transactions, by what took the work, by this process.",
+    ["what"],
+)
+STEP_SECONDS: Final = Counter(
+    "bondwatch_judge_step_seconds_total", "Time spent in a step of judging shipments.", ["step"]
+)
+STEP_CPU: Final = Counter(
+    "bondwatch_judge_step_cpu_seconds_total",
+    "Processor time spent in a step of judging shipments, by this process.",
+    ["step"],
+)
 FINDINGS: Final = Counter(
     "bondwatch_judge_findings_total", "Versions of findings written, by rule and state.", ["rule", "state"]
 )
@@ -48,3 +64,12 @@ GATE_DECISIONS: Final = Counter(
     "Decisions at gates, and whether the gate was told in time.",
     ["decision", "told"],
 )
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Account for what is done within: its time, and the processor time of this thread."""
+    clock, processor = perf_counter(), thread_time()
+    yield
+    STEP_SECONDS.labels(name).inc(perf_counter() - clock)
+    STEP_CPU.labels(name).inc(thread_time() - processor)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec import Struct
 from shapely.geometry import shape
 
-from tracking.domain.custody.facts import AreaRevision
+from tracking.domain.custody.facts import AreaBook, AreaRevision
 from tracking.domain.places import PlaceIndex
 from tracking.domain.tracks import Levels
 from tracking.store import judging, levels, registry
@@ -31,16 +30,16 @@ class Areas:
 
     def __init__(self) -> None:
         self._revision: int | None = None
-        self._areas: Mapping[str, tuple[AreaRevision, ...]] = {}
+        self._areas = AreaBook()
 
-    def current(self, conn: Connection) -> Mapping[str, tuple[AreaRevision, ...]]:
+    def current(self, conn: Connection) -> AreaBook:
         """Revisions by code. An editor's change has left work, so judging by the one before is made good."""
         revision = judging.reference_revision(conn)
         if revision != self._revision:
             found: dict[str, list[AreaRevision]] = {}
             for row in judging.area_revisions(conn):
                 found.setdefault(row.code, []).append(_revision(row))
-            self._areas = {code: tuple(revisions) for code, revisions in found.items()}
+            self._areas = AreaBook((code, tuple(revisions)) for code, revisions in found.items())
             self._revision = revision
         return self._areas
 

@@ -143,11 +143,17 @@ class _Past:
             held.append((row.milestone_id, milestone))
             self.times_us[row.milestone_id] = milestone.time_us
         stored = observations.load_observations(self._conn, device_id, after, upto)
-        return Window(map(self._decode, stored), held, end, is_head)
+        return Window(self._decoded(stored), held, end, is_head)
+
+    def _decoded(self, rows: Iterator[Stored]) -> Iterator[Observation]:
+        count = 0
+        for row in rows:
+            count += 1
+            yield self._decode(row)
+        measures.REFOLDED.inc(count)
 
     def _decode(self, row: Stored) -> Observation:
         """An observation from its own bytes, as the record decoded them."""
-        measures.REFOLDED.inc()
         key = (micros(row.event_time), row.run, row.seq)
         return observation(self._device.dialect, self._device.datum, row.body, key, self._device.name)
 

@@ -46,32 +46,34 @@ def effective_of(conn: Connection, shipment_ids: Sequence[int]) -> dict[int, dic
     return held
 
 
-def replace(conn: Connection, shipment_id: int, rows: Sequence[FindingRow], *, recorded_at: datetime) -> None:
-    """Let these versions hold from now on, each in place of the one before it. The caller has locked the
-    shipment.
+def replace(conn: Connection, rows: Sequence[tuple[int, FindingRow]], *, recorded_at: datetime) -> None:
+    """Let these versions, each with its shipment, hold from now on in place of the ones before them.
+
+    The caller has locked the shipments.
     """
     if not rows:
         return
-    ids = texts([row.finding_id for row in rows])
+    columns = dict(zip(FindingRow._fields, zip(*(row for _, row in rows), strict=True), strict=True))
+    ids = texts(columns["finding_id"])
     conn.execute(SQL["supersede"], {"finding_ids": ids, "at": recorded_at})
     conn.execute(
         SQL["insert"],
         {
-            "shipment_id": shipment_id,
             "recorded_at": recorded_at,
+            "shipment_ids": int8s([shipment_id for shipment_id, _ in rows]),
             "finding_ids": ids,
-            "rules": texts([row.rule for row in rows]),
-            "rules_versions": int4s([row.rules_version for row in rows]),
-            "causes": texts([row.cause for row in rows]),
-            "verdicts": texts([row.verdict for row in rows]),
-            "states": texts([row.state for row in rows]),
-            "severities": texts([row.severity for row in rows]),
-            "opened_at": moments([row.opened_at for row in rows]),
-            "closed_at": moments([row.closed_at for row in rows]),
-            "evidence": texts([_json(row.evidence) for row in rows]),
-            "parameters": texts([_json(row.parameters) for row in rows]),
-            "terms_revisions": int4s([row.terms_revision for row in rows]),
-            "places": texts([_json(row.place) if row.place is not None else None for row in rows]),
+            "rules": texts(columns["rule"]),
+            "rules_versions": int4s(columns["rules_version"]),
+            "causes": texts(columns["cause"]),
+            "verdicts": texts(columns["verdict"]),
+            "states": texts(columns["state"]),
+            "severities": texts(columns["severity"]),
+            "opened_at": moments(columns["opened_at"]),
+            "closed_at": moments(columns["closed_at"]),
+            "evidence": texts([_json(value) for value in columns["evidence"]]),
+            "parameters": texts([_json(value) for value in columns["parameters"]]),
+            "terms_revisions": int4s(columns["terms_revision"]),
+            "places": texts([None if place is None else _json(place) for place in columns["place"]]),
         },
     )
 

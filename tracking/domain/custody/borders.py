@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from devices.observation import Direction
 from tracking.domain.custody.case import Case
-from tracking.domain.custody.facts import AreaRevision, Carriage, Facts, Milestone
+from tracking.domain.custody.facts import GATE, Carriage, Facts, Milestone
 from tracking.domain.custody.gatehouse import Sight, Watching, watching
 from tracking.domain.custody.passages import Passage, PassBook
 from tracking.domain.custody.verdicts import Evidence
@@ -149,15 +149,8 @@ def _back(milestone: Milestone, told: list[tuple[Milestone, Carriage]]) -> datet
 
 
 def _gates(facts: Facts, zone: str, at: datetime) -> Iterator[tuple[float, float]]:
-    theirs = (
-        code for code, revisions in facts.areas.items() if any(_is_gate_of(zone, one) for one in revisions)
-    )
-    for code in sorted(theirs):
+    for code in facts.areas.gates.get(zone, ()):
         area = facts.area_at(code, at)
-        if area is not None and _is_gate_of(zone, area) and area.lon is not None:
+        if area is not None and area.kind == GATE and area.parent == zone and area.lon is not None:
             assert area.lat is not None
             yield area.lon, area.lat
-
-
-def _is_gate_of(zone: str, area: AreaRevision) -> bool:
-    return area.kind == "gate" and area.parent == zone

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 from msgspec import Struct
@@ -28,8 +29,9 @@ from tracking.domain.custody.told import Aboard, Document, Report
 from tracking.domain.things.fold import Conflict
 
 __all__ = [
-    "FORBIDDEN_KINDS", "PRIMARY", "READ_KINDS", "SEAL", "AreaRevision", "Carriage", "Facts", "GateWatch",
-    "Milestone", "MissingNumbers", "Position", "Reused", "Sample", "Silence", "TermsRevision",
+    "FORBIDDEN_KINDS", "GATE", "PRIMARY", "READ_KINDS", "SEAL", "AreaBook", "AreaRevision", "Carriage",
+    "Facts", "GateWatch", "Milestone", "MissingNumbers", "Position", "Reused", "Sample", "Silence",
+    "TermsRevision",
 ]  # fmt: skip
 
 READ_KINDS: Final = (
@@ -41,6 +43,10 @@ READ_KINDS: Final = (
 
 FORBIDDEN_KINDS: Final = frozenset({"layby_forbidden", "restricted"})
 """Kinds of zones where goods under customs control may not be, unless the terms name the zone."""
+
+
+GATE: Final = "gate"
+"""The kind of areas through which a zone is entered and left; their parent is the zone."""
 
 
 class GateWatch(Struct, frozen=True):
@@ -90,6 +96,23 @@ class AreaRevision(Struct, frozen=True):
     lat: float | None = None
 
 
+class AreaBook(dict[str, tuple[AreaRevision, ...]]):
+    """Revisions of areas, by code. It isn't changed once it is asked."""
+
+    @cached_property
+    def gates(self) -> Mapping[str, tuple[str, ...]]:
+        """The gates that lead into a zone by one of their revisions, in order, by zone.
+
+        Every judging asks for them at every border that the goods crossed, and there are many areas.
+        """
+        found: dict[str, set[str]] = {}
+        for code, revisions in self.items():
+            for revision in revisions:
+                if revision.kind == GATE and revision.parent is not None:
+                    found.setdefault(revision.parent, set()).add(code)
+        return {zone: tuple(sorted(codes)) for zone, codes in found.items()}
+
+
 class TermsRevision(Struct, frozen=True):
     """Terms with the moment from which they hold."""
 
@@ -130,7 +153,7 @@ class Facts(Struct, frozen=True):
     shipment: str
     terms: tuple[TermsRevision, ...]
     carriages: tuple[Carriage, ...]
-    areas: Mapping[str, tuple[AreaRevision, ...]]
+    areas: AreaBook
     closed_at: datetime | None = None
     aboard: tuple[Aboard, ...] = ()
     reports: tuple[Report, ...] = ()

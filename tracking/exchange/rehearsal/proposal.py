@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from devices.observation import micros
-from tracking.domain.custody.facts import AreaRevision, Facts, TermsRevision
+from tracking.domain.custody.facts import AreaBook, AreaRevision, Facts, TermsRevision
 from tracking.domain.custody.terms import encode, parse
 from tracking.domain.places import CORRIDOR, Area
 
@@ -131,11 +131,9 @@ def all_areas(standing: Sequence[Area], proposal: Proposal) -> list[Area]:
     return [*kept, *proposal.areas]
 
 
-def revisions(
-    standing: Mapping[str, tuple[AreaRevision, ...]], proposal: Proposal
-) -> dict[str, tuple[AreaRevision, ...]]:
+def revisions(standing: AreaBook, proposal: Proposal) -> AreaBook:
     """The same for what rules read of areas."""
-    found = dict(standing)
+    found = AreaBook(standing)
     for area in proposal.areas:
         before = []
         for revision in standing.get(area.code, ()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 from psycopg import IsolationLevel
 
 from devices.observation import EPOCH
-from tracking.domain.custody.facts import AreaRevision, Facts
+from tracking.domain.custody.facts import AreaBook, Facts
 from tracking.domain.custody.judge import judge
 from tracking.domain.places import PlaceIndex
 from tracking.exchange.rehearsal.compare import Alert, Changed, Comparison, compare, summed
@@ -85,7 +85,7 @@ class _Rehearsal:
         self._conn = conn
         self._proposal = proposal
         self._until = positions.watermark(conn) or EPOCH
-        self._areas: Mapping[str, tuple[AreaRevision, ...]] = Areas().current(conn)
+        self._areas: AreaBook = Areas().current(conn)
         self._proposed = revisions(self._areas, proposal)
         self._levels = LevelTable().current(conn)
         self._index = PlaceIndex(all_areas(registry.all_areas(conn), proposal), revision=-1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
 from devices.observation import EPOCH
-from tracking.domain.custody.facts import AreaRevision, Facts
+from tracking.domain.custody.facts import AreaBook, Facts
 from tracking.domain.custody.judge import judge
 from tracking.exchange.verify.report import Difference, Part
 from tracking.judge.decoding import Undecodable
@@ -33,9 +33,7 @@ def waiting(conn: Connection, watermark: datetime | None) -> set[int]:
     )
 
 
-def check(
-    conn: Connection, shipment_ids: Sequence[int], areas: Mapping[str, tuple[AreaRevision, ...]]
-) -> Part:
+def check(conn: Connection, shipment_ids: Sequence[int], areas: AreaBook) -> Part:
     """Judge these again and compare."""
     part = Part()
     for shipment_id, number, park, closed_at, through, state, version in verify.rows(

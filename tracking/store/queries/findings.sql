@@ -25,7 +25,7 @@ insert into findings (
     evidence, parameters, terms_revision, place
 )
 select
-    %(shipment_id)s, %(recorded_at)s, unnest(%(finding_ids)b::text[]), unnest(%(rules)b::text[]),
+    unnest(%(shipment_ids)b::bigint[]), %(recorded_at)s, unnest(%(finding_ids)b::text[]), unnest(%(rules)b::text[]),
     unnest(%(rules_versions)b::int[]), unnest(%(causes)b::text[]), unnest(%(verdicts)b::text[]),
     unnest(%(states)b::text[]), unnest(%(severities)b::text[]), unnest(%(opened_at)b::timestamptz[]),
     unnest(%(closed_at)b::timestamptz[]), unnest(%(evidence)b::text[])::jsonb, unnest(%(parameters)b::text[])::jsonb,
