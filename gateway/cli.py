@@ -52,7 +52,7 @@ COMMANDS: Final = {
     "access": Mounted("gateway.commands.access", "Who may connect, at a park with a leaf node.", _PARTS),
     "judge": Mounted("gateway.commands.judge", "The judging worker, with relay and upkeep.", _PARTS),
     "api": Mounted("gateway.commands.api", "The HTTP API and the pages.", _PARTS),
-    "simulate": Mounted("simulators.cli", "Simulated trucks, scanners and gates.", _MEASURE),
+    "simulate": Mounted("gateway.commands.simulate", "Play scenarios, check and score findings.", _MEASURE),
     "load": Mounted("gateway.commands.load", "Push a system to its limit, and say where that is.", _MEASURE),
     "record": Mounted("gateway.commands.record", "Record what the broker delivers, to a file.", _MEASURE),
     "replay": Mounted("gateway.commands.replay", "Play such a file into a database.", _MEASURE),

@@ -28,7 +28,9 @@ def simulate(
     api_key_file: Annotated[Path, typer.Option(help="File that holds an API key.", exists=True)],
     mqtt: Annotated[str, typer.Option(help="HOST:PORT of the broker's MQTT listener.")] = "127.0.0.1:1883",
     state: Annotated[Path, typer.Option(help="The simulator's own directory: secrets and outboxes.")],
-    for_s: Annotated[float | None, typer.Option("--for", help="Stop after so many seconds.")] = None,
+    for_s: Annotated[
+        float | None, typer.Option("--for", help="Stop so many seconds after all are online.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed is the same story.")] = 7,
     speed: Annotated[float | None, typer.Option(help="How many times faster the past is uploaded.")] = None,
 ) -> None:
@@ -36,10 +38,6 @@ def simulate(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    if for_s is not None:
-        timer = threading.Timer(for_s, stop.set)
-        timer.daemon = True
-        timer.start()
     try:
         played, kept = scenario.load(name), State(state)
         begins_ms = _now_ms() - played.past_s * 1000
@@ -49,6 +47,10 @@ def simulate(
         try:
             run.prepare(Api(api, api_key_file.read_text().strip()), _address(mqtt))
             print(f"{played.title}: {len(run.devices)} devices are online", file=sys.stderr, flush=True)
+            if for_s is not None:
+                timer = threading.Timer(for_s, stop.set)
+                timer.daemon = True
+                timer.start()
             run.drive(stop, speed or played.speed)
         except BaseException:
             run.close()

@@ -18,7 +18,7 @@ _NAMES: Final = {
     "generator": "the generator's own delay · 发生器自身延迟",
 }
 
-_STYLE: Final = """
+STYLE: Final = """
 :root{color-scheme:light dark;--paper:#f6f7f4;--card:#fff;--ink:#1d2a2f;--soft:#66757b;--grid:#e3e7e4;
 --sent:#9aa7ad;--durable:#2b7bba;--committed:#0f8a5f;--alert:#c8553d;--generator:#a58bc2;--bad:#c0392b;
 --good:#0f8a5f}
@@ -118,7 +118,7 @@ def report(figures: Figures, timeline: Timeline) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
         f"<body><main>{''.join(parts)}</main></body></html>\n"
     )
 

@@ -22,7 +22,7 @@ from simulators.scenario import Fleet
 _EASY_M_S2 = 0.5
 """Braking and starting of a loaded truck."""
 
-_CREEP_MPS = 3.0
+CREEP_MPS = 3.0
 _RAMP_M = 2_000.0
 _TURN_OFF_M = 600.0
 _SEAL_EVERY_MS = 600_000
@@ -45,7 +45,7 @@ class Beside(NamedTuple):
     def offset_m(self, along_m: float) -> float:
         """How far to the left there; it leaves and comes back over two kilometres."""
         inside = min(along_m - self.begins_m, self.ends_m - along_m)
-        return self.left_m * _smooth(inside / _RAMP_M)
+        return self.left_m * smooth(inside / _RAMP_M)
 
 
 class Halt(NamedTuple):
@@ -168,8 +168,8 @@ class Truck:
         while along < line.length_m:
             mood = 0.9 * mood + self._rng.gauss(0, 0.04)
             ends_m = [0.0, line.length_m, *(halt.at_m for halt in halts)]
-            speed = min(self._cruise_mps * (1 + mood), *(_limit(abs(along - end)) for end in ends_m))
-            speed = max(speed, _CREEP_MPS)
+            speed = min(self._cruise_mps * (1 + mood), *(limit_mps(abs(along - end)) for end in ends_m))
+            speed = max(speed, CREEP_MPS)
             step_s = every_s
             reached = along + speed * step_s
             halt = halts.pop(0) if halts and reached >= halts[0].at_m else None
@@ -187,7 +187,7 @@ class Truck:
             place = line.beside(along, sum(event.offset_m(along) for event in beside))
             for event in events:
                 if isinstance(event, Halt):
-                    place = place.between(event.place, _smooth(1 - abs(along - event.at_m) / _TURN_OFF_M))
+                    place = place.between(event.place, smooth(1 - abs(along - event.at_m) / _TURN_OFF_M))
             yield Report(now, self.tracker, self._gps.fix(place, speed, line.heading_deg(along)))
         return now + round(every_s * 1000)
 
@@ -251,12 +251,12 @@ class Truck:
         return Report(now, self.goods.seal, Seal(seal=self.goods.seal_number, state=state))
 
 
-def _limit(distance_m: float) -> float:
+def limit_mps(distance_m: float) -> float:
     """The speed from which one comes to a stand within a distance."""
-    return math.sqrt(2 * _EASY_M_S2 * distance_m) + _CREEP_MPS
+    return math.sqrt(2 * _EASY_M_S2 * distance_m) + CREEP_MPS
 
 
-def _smooth(share: float) -> float:
+def smooth(share: float) -> float:
     """0 to 1 without corners."""
     share = min(max(share, 0.0), 1.0)
     return share * share * (3 - 2 * share)

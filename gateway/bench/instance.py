@@ -1,4 +1,4 @@
-"""A whole installation for a benchmark: ``bondwatch up`` in a directory of its own."""
+"""A whole installation for a benchmark or a simulation: ``bondwatch up`` in a directory of its own."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ class Instance:
         directory: where it keeps everything.
         workers: gateway processes.
         broker: ``host:port`` of an MQTT broker instead of the embedded one.
+        clock: file of a simulated clock that everything follows; None: the machine's clock.
     """
 
-    def __init__(self, directory: Path, *, workers: int = 1, broker: str | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, workers: int = 1, broker: str | None = None, clock: Path | None = None
+    ) -> None:
         self.home = Home(directory / "home")
         self._log = directory / "up.log"
         self._environment = dict(os.environ) | {
@@ -44,6 +47,8 @@ class Instance:
                 "BONDWATCH_BROKER_URL": f"mqtt://{broker}",
                 "BONDWATCH_BROKER_PASSWORD": "bench",
             }
+        if clock is not None:
+            self._environment["BONDWATCH_CLOCK_FILE"] = str(clock)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

@@ -67,6 +67,16 @@ class Timeline:
         return (self._midnight + after).astimezone(UTC)
 
     @property
+    def name(self) -> str:
+        """What differences are reported under."""
+        return self.variant
+
+    @property
+    def suffix(self) -> str:
+        """What numbers and names of devices get, so that variants don't meet; empty: nothing."""
+        return "" if self.variant == self.script.code else self.variant
+
+    @property
     def begins(self) -> datetime:
         """When the clock starts."""
         return self.moment(self.script.begins)

@@ -18,12 +18,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from simulators.places import load as load_places
+from simulators.playing.comparing import Compared
 from simulators.scripts.format import Script, load, names
 from simulators.scripts.timeline import Timeline, variants
-from tests.scenario.comparing import Compared
 from tests.scenario.online import End, differences
-from tests.scenario.playing import Stage
-from tests.scenario.stages import stage
+from tests.scenario.stages import Stage, stage
 from tests.scenario.taking import unnoticed
 
 APART_DAYS = 28

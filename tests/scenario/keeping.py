@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from simulators.playing.player import RUN
 from tests.fault.api import Api
-from tests.scenario.voices import RUN
 from tracking.store.database import Connection
 
 Said = Mapping[tuple[str, int], tuple[dict[str, Any], bytes]]

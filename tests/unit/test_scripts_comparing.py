@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from simulators.places import load as load_places
+from simulators.playing.comparing import compare
 from simulators.scripts.format import Expect, Script
 from simulators.scripts.timeline import Timeline
-from tests.scenario.comparing import compare
 
 TOLD = {"code": "X", "title": "", "day": "2026-03-10", "begins": "08:00", "looks": [{"at": "12:00"}]}
 LINE = Timeline(msgspec.convert(TOLD, Script), "X", load_places())

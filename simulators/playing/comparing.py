@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from simulators.playing.story import Story
 from simulators.scripts.format import Expect
-from simulators.scripts.timeline import Timeline
 
 Finding = Mapping[str, Any]
 
@@ -20,13 +20,11 @@ class Compared(NamedTuple):
     unexpected: list[str]
 
 
-def compare(
-    timeline: Timeline, expected: Sequence[Expect], standing: Mapping[str, Sequence[Finding]]
-) -> Compared:
+def compare(story: Story, expected: Sequence[Expect], standing: Mapping[str, Sequence[Finding]]) -> Compared:
     """Match each expectation with a finding of its own.
 
     Args:
-        timeline: whose moments count.
+        story: whose moments count.
         expected: what should stand.
         standing: by shipment, the findings that do.
     """
@@ -34,14 +32,12 @@ def compare(
     missing = []
     # The most particular first, so that a vague one doesn't take its finding away.
     for expect in sorted(expected, key=_vagueness):
-        found = next((one for one in left.get(expect.shipment, []) if _fits(timeline, expect, one)), None)
+        found = next((one for one in left.get(expect.shipment, []) if _fits(story, expect, one)), None)
         if found is None:
-            missing.append(f"{timeline.variant} {_told(expect)}")
+            missing.append(f"{story.name} {_told(expect)}")
         else:
             left[expect.shipment].remove(found)
-    unexpected = [
-        f"{timeline.variant} {shipment} {_shown(one)}" for shipment, some in left.items() for one in some
-    ]
+    unexpected = [f"{story.name} {shipment} {_shown(one)}" for shipment, some in left.items() for one in some]
     return Compared(missing, unexpected)
 
 
@@ -51,7 +47,7 @@ def _vagueness(expect: Expect) -> int:
     )
 
 
-def _fits(timeline: Timeline, expect: Expect, finding: Finding) -> bool:
+def _fits(story: Story, expect: Expect, finding: Finding) -> bool:
     plain = [
         (expect.rule, finding["rule"]),
         (expect.verdict, finding["verdict"]),
@@ -65,7 +61,7 @@ def _fits(timeline: Timeline, expect: Expect, finding: Finding) -> bool:
         if wanted is not None:
             if found is None:
                 return False
-            away = abs((datetime.fromisoformat(found) - timeline.moment(wanted)).total_seconds())
+            away = abs((datetime.fromisoformat(found) - story.moment(wanted)).total_seconds())
             if away > expect.within_s:
                 return False
     evidence = json.dumps(finding["evidence"], ensure_ascii=False)
