@@ -175,7 +175,8 @@ def test_passing_through_a_lay_by_is_nothing_at_any_moment(court: Court) -> None
 
 
 def test_a_stay_in_a_lay_by_is_noticed_when_its_time_has_passed(court: Court) -> None:
-    truck = court.truck(every_s=10).drives(0, 10_000).stands(10_000, 300)  # in it from 490 s on
+    # in it from 490 s on, surely so after 20 s on the move
+    truck = court.truck(every_s=10, accuracy_m=5).drives(0, 10_200).stands(10_200, 300)
     court.deliver(truck, truck.events[:52])  # up to 510 s
     court.judge()
     assert lay_by(court) == []
@@ -190,7 +191,7 @@ def test_a_stay_in_a_lay_by_is_noticed_when_its_time_has_passed(court: Court) ->
 
 
 def test_a_device_that_stops_reporting_in_a_lay_by_is_found_by_its_overdue_report(court: Court) -> None:
-    truck = court.truck(every_s=10).drives(0, 10_000).stands(10_000, 20)
+    truck = court.truck(every_s=10, accuracy_m=5).drives(0, 10_200).stands(10_200, 10)
     court.deliver(truck)
     court.judge()
     court.reached(609)

@@ -64,9 +64,12 @@ def square_around(lon: float, lat: float, half_m: float) -> dict[str, Any]:
 class Truck:
     """A device on a truck: each method adds what it reports; nothing is sent before ``court.deliver``."""
 
-    def __init__(self, court: Court, device: TestDevice, shipment: str, every_s: float) -> None:
+    def __init__(
+        self, court: Court, device: TestDevice, shipment: str, every_s: float, accuracy_m: float | None
+    ) -> None:
         self.court, self.device, self.shipment = court, device, shipment
         self.every_s = every_s
+        self.accuracy_m = accuracy_m
         self.time = self.told = 0.0
         self.events: list[dict[str, Any]] = []
 
@@ -93,7 +96,8 @@ class Truck:
 
     def _reports(self, east_m: float, north_m: float) -> None:
         lon, lat = moved(*WEST, east_m, north_m)
-        self.events.append(self.device.event(self.time, lon=lon, lat=lat))
+        stated = {} if self.accuracy_m is None else {"accuracy_m": self.accuracy_m}
+        self.events.append(self.device.event(self.time, lon=lon, lat=lat, **stated))
 
 
 class Court:
@@ -147,6 +151,7 @@ class Court:
         *,
         shipment: str = "S-1",
         every_s: float = 20,
+        accuracy_m: float | None = None,
         expected_every_s: int = 60,
         **terms: Any,
     ) -> Truck:
@@ -165,7 +170,7 @@ class Court:
                 recorded_at=at(0),
                 recorded_by="test",
             )
-        return Truck(self, device, shipment, every_s)
+        return Truck(self, device, shipment, every_s, accuracy_m)
 
     def attach(
         self, device_id: int, thing: str, since: datetime | None = None, until: datetime | None = None
