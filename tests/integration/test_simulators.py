@@ -108,7 +108,7 @@ def test_the_demo_is_told_whole_and_a_second_one_sends_another_crew(
 ) -> None:
     with ConfirmingGateway(broker.mqtt_port) as gateway:
         process = demo(api, broker, tmp_path, "--speed", "900")
-        gateway.wait_until(lambda: len(gateway.numbers("SIP/TRK-002")) > 420, "the past is uploaded", 60)
+        gateway.wait_until(lambda: len(gateway.numbers("SIP/TRK-002")) > 300, "the past is uploaded", 60)
         process.send_signal(signal.SIGTERM)
         summary = ended(process)
         recorded = Counter(event["type"] for event in gateway.recorded.values())
