@@ -21,6 +21,8 @@ EDGE: Final = "BW_EDGE"
 DOWN: Final = "BW_DOWN"
 EDGE_DOWN: Final = "BW_EDGE_DOWN"
 DOWN_PREFIX: Final = "bw.down"
+DELIVERED_PREFIX: Final = "bw.delivered"
+FETCHED_PREFIX: Final = "bw.fetched"
 HUB_DOMAIN: Final = "hub"
 
 

@@ -15,7 +15,16 @@ from typing import Any, Final
 import nkeys
 
 from devices.rights import SERVICES, nats_permissions
-from gateway.subjects import DOWN, DOWN_PREFIX, EDGE, EDGE_DOWN, HUB_DOMAIN, STREAM
+from gateway.subjects import (
+    DELIVERED_PREFIX,
+    DOWN,
+    DOWN_PREFIX,
+    EDGE,
+    EDGE_DOWN,
+    FETCHED_PREFIX,
+    HUB_DOMAIN,
+    STREAM,
+)
 
 ACCOUNT: Final = "BW"
 """The account in which devices and our services meet, and the streams live."""
@@ -116,15 +125,17 @@ def _access_permissions() -> dict[str, Any]:
 def _leaf_permissions(park: str) -> dict[str, Any]:
     """What a park's server may send to the hub, and hear from it: its own devices' talk, its own streams.
 
-    ``$JS.S`` and ``$JS.M`` carry what streams source and mirror, ``$JS.FC`` their flow control, ``$JSC.R``
-    and inboxes the answers to requests.
+    What the hub fetches and what the park mirrors travels below prefixes of the park's own, because
+    ``$JSC.R``, which carries the answers to everybody's requests, tells where others' travels. Of commands it
+    may ask for its own only: the last part of that subject is the filter, and the hub refuses a request that
+    says another.
     """
     return {
         "publish": [
             f"bw.v1.{park}.*.presence",
-            f"$JS.{HUB_DOMAIN}.API.CONSUMER.CREATE.{DOWN}.>",
+            f"$JS.{HUB_DOMAIN}.API.CONSUMER.CREATE.{DOWN}.*.{DOWN_PREFIX}.{park}.>",
             f"$JS.FC.{DOWN}.>",
-            "$JS.S.>",
+            f"{FETCHED_PREFIX}.{park}.>",
             "$JSC.R.>",
             _INBOX,
         ],
@@ -132,7 +143,7 @@ def _leaf_permissions(park: str) -> dict[str, Any]:
             f"bw.v1.{park}.*.receipts",
             f"$JS.{park}.API.>",
             f"$JS.FC.{EDGE}.>",
-            "$JS.M.>",
+            f"{DELIVERED_PREFIX}.{park}.>",
             "$JSC.R.>",
         ],
     }

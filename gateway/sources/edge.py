@@ -20,7 +20,18 @@ from datetime import timedelta
 from typing import Any
 
 from gateway.sources.stream import DOWN_BYTES, Keep, Requester, call, ensure_down, put_stream
-from gateway.subjects import CAPTURED, DOWN, DOWN_PREFIX, EDGE, EDGE_DOWN, HUB_DOMAIN, STORED, STREAM
+from gateway.subjects import (
+    CAPTURED,
+    DELIVERED_PREFIX,
+    DOWN,
+    DOWN_PREFIX,
+    EDGE,
+    EDGE_DOWN,
+    FETCHED_PREFIX,
+    HUB_DOMAIN,
+    STORED,
+    STREAM,
+)
 
 
 async def join(request: Requester, park: str, keep: Keep, *, replicas: int) -> None:
@@ -39,7 +50,11 @@ async def join(request: Requester, park: str, keep: Keep, *, replicas: int) -> N
     await put_stream(request, f"$JS.{park}.API", _edge(keep))
     await put_stream(request, f"$JS.{park}.API", _edge_down(park))
     hub = (await call(request, f"$JS.API.STREAM.INFO.{STREAM}"))["config"]
-    source = {"name": EDGE, "external": {"api": f"$JS.{park}.API"}}
+    source = {
+        "name": EDGE,
+        "external": {"api": f"$JS.{park}.API", "deliver": f"{FETCHED_PREFIX}.{park}"},
+        "filter_subject": f"bw.in.*.{park}.*",
+    }
     known = hub.get("sources") or []
     if park not in {domain_of(one) for one in known}:
         await call(request, f"$JS.API.STREAM.UPDATE.{STREAM}", hub | {"sources": [*known, source]})
@@ -81,7 +96,7 @@ def _edge_down(park: str) -> dict[str, Any]:
         "mirror": {
             "name": DOWN,
             "filter_subject": f"{DOWN_PREFIX}.{park}.>",
-            "external": {"api": f"$JS.{HUB_DOMAIN}.API", "deliver": ""},
+            "external": {"api": f"$JS.{HUB_DOMAIN}.API", "deliver": f"{DELIVERED_PREFIX}.{park}"},
         },
         "republish": {"src": f"{DOWN_PREFIX}.>", "dest": "$MQTT.msgs.bw.v1.>"},
         "storage": "file",

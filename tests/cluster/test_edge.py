@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import re
 import threading
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import nats
+import nats.errors
 import nkeys
 import paho.mqtt.client as mqtt
 import pytest
@@ -50,10 +52,12 @@ class Yard:
     def __init__(self, directory: Path) -> None:
         ports = Ports()
         (directory / "logs").mkdir()
+        self._directory, self._ports = directory, ports
         self.hub = nodes.hub(directory, ports)
         context, certificate = tls.make(directory)
         self._hub_door = Road([node.leaves_port for node in self.hub], context)
         self.uplink = Road([self._hub_door.port])
+        self._certificate = certificate
         self.leaf = nodes.leaf(PARK, directory / "leaf", ports, self.uplink.port, certificate)
         self.home = Home(directory / "home").prepare()
         self.park_home = Home(directory / "park").prepare()
@@ -78,6 +82,17 @@ class Yard:
             child.spawn()
         for child in self._children:
             wait_until(lambda child=child: is_ready(child), READY_S)
+
+    def steal(self) -> Child:
+        """A server of somebody who has the park's key, with a configuration of his own."""
+        folder = self._directory / "thief"
+        self.thief = nodes.leaf("thief", folder, self._ports, self.uplink.port, self._certificate)
+        (self.thief.folder / "leaf.conf").write_text(THIEF)
+        (self.thief.folder / "leaf-key.conf").write_text(f"nkey: {self.leaf_seed}\n")
+        child = Child(self.thief, self._directory / "logs")
+        self._children.append(child)
+        child.spawn()
+        return child
 
     def ask(self, work: Awaitable[Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)  # type: ignore[arg-type]
@@ -169,7 +184,7 @@ def test_a_park_is_cut_off_and_nothing_is_lost_or_doubled_either_way(
     gateway = yard.ask(yard.client(yard.hub[0], yard.home, "gateway"))
     request = requester(gateway)
     yard.ask(stream.ensure_stream(request, KEEP))
-    yard.ask(edge.join(request, PARK, KEEP, replicas=3))
+    wait_until(lambda: joined(yard, request), READY_S)
     yard.ask(edge.join(request, PARK, KEEP, replicas=3))  # again: nothing changes
     downlink = Downlink(
         [node.url for node in yard.hub],
@@ -231,9 +246,110 @@ def test_a_park_is_cut_off_and_nothing_is_lost_or_doubled_either_way(
         "publish bw.v1.sip.trk-1.events",  # the client tells us in small letters
         "publish bw.v1.edg.trk-1.events",
         "publish $js.api.stream.purge.bw_events",
+        "publish $js.api.consumer.create.bw_down",
+        "publish $js.api.consumer.create.bw_down.thief",
+        "publish $js.api.consumer.create.bw_down.thief.bw.down.sip.>",
+        "subscription $js.m.>",
+        "subscription bw.delivered.>",
+        "subscription bw.delivered.sip.>",
         "subscription bw.down.>",
         "subscription bw.v1.sip.*.receipts",
     }
+
+
+THIEF = """
+server_name: thief
+listen: $NATS_LISTEN
+http: $NATS_MONITOR
+jetstream { domain: thief, store_dir: $NATS_STORE }
+accounts {
+  BW { jetstream: enabled, users: [{ user: thief, password: thief }] }
+}
+leafnodes {
+  remotes: [
+    {
+      urls: $NATS_HUB
+      account: BW
+      include leaf-key.conf
+      tls {
+        ca_file: $NATS_HUB_CA
+        handshake_first: true
+      }
+    }
+  ]
+}
+"""
+
+
+@pytest.mark.timeout(240)
+def test_a_server_with_a_stolen_key_hears_and_sends_nothing_of_other_parks(yard: Yard) -> None:
+    gateway = yard.ask(yard.client(yard.hub[0], yard.home, "gateway"))
+    request = requester(gateway)
+    yard.ask(stream.ensure_stream(request, KEEP))
+    wait_until(lambda: joined(yard, request), READY_S)
+    downlink = Downlink(
+        [node.url for node in yard.hub],
+        user="judge",
+        password=yard.home.secret("nats_judge_password"),
+        replicas=3,
+    )
+    server = yard.steal()
+    wait_until(lambda: is_ready(server), READY_S)
+    heard: list[tuple[str, bytes]] = []
+
+    async def note(message: Any) -> None:
+        heard.append((message.subject, message.data))
+
+    async def listen() -> Client:
+        client = await nats.connect(yard.thief.url, user="thief", password="thief")
+        for subject in (
+            "$JSC.R.>", "$JS.M.>", "bw.delivered.SIP.>", "bw.delivered.EDG.>", "bw.down.>",
+            "bw.v1.SIP.*.receipts", "bw.v1.EDG.*.receipts",
+        ):  # fmt: skip
+            await client.subscribe(subject, cb=note)
+        await client.flush()
+        return client
+
+    thief = yard.ask(listen())
+
+    def crosses() -> bool:
+        yard.ask(gateway.publish("bw.v1.EDG.TRK-1.receipts", b"its own"))
+        return ("bw.v1.EDG.TRK-1.receipts", b"its own") in heard
+
+    wait_until(crosses)  # the link is up, so what follows isn't vain
+
+    def ask_for(name: str, park: str, said: str) -> None:
+        config = {
+            "name": name, "deliver_policy": "all", "ack_policy": "none", "inactive_threshold": 60_000_000_000,
+            "deliver_subject": f"bw.delivered.EDG.{name}", "filter_subject": f"bw.down.{said}.>",
+        }  # fmt: skip
+        body = json.dumps({"stream_name": "BW_DOWN", "config": config, "action": ""}).encode()
+        subject = f"$JS.hub.API.CONSUMER.CREATE.BW_DOWN.{name}"
+        for tried in (f"{subject}.bw.down.{park}.>", subject):
+            yard.ask(thief.publish(tried, body, reply=f"$JSC.R.{name}"))
+
+    ask_for("own", "EDG", "EDG")
+    ask_for("other", "SIP", "SIP")
+    ask_for("lying", "EDG", "SIP")
+    for forged in ("bw.v1.SIP.TRK-1.events", "bw.v1.EDG.TRK-1.events", "bw.in.0.SIP.TRK-1"):
+        yard.ask(thief.publish(forged, b"forged"))
+    yard.ask(thief.flush())
+    yard.ask(downlink.keep(Waiting(1, "bw/v1/SIP/TRK-1/commands", b"of another park", 1)))
+    yard.ask(gateway.publish("bw.v1.SIP.TRK-1.receipts", b"of another park"))
+    yard.ask(downlink.keep(Waiting(2, "bw/v1/EDG/TRK-1/commands", b"its own", 1)))
+    wait_until(lambda: ("bw.down.EDG.TRK-1.commands", b"its own") in heard)
+
+    def granted(name: str) -> bool:
+        return any(to == f"$JSC.R.{name}" and b'"created"' in answer for to, answer in heard)
+
+    wait_until(lambda: granted("own"))
+    time.sleep(2)
+    assert not granted("other")
+    assert not granted("lying")
+    assert b"of another park" not in {payload for _, payload in heard}
+    assert b"forged" not in yard.ask(stored(request))
+    for closing in (thief.close(), downlink.aclose(), gateway.close()):
+        yard.ask(closing)
 
 
 async def stored(request: stream.Requester) -> list[bytes]:
@@ -258,9 +374,18 @@ async def tries(yard: Yard) -> set[str]:
             refused.add(f"{said.group(1)} {said.group(2)}")
 
     thief = await nats.connect(yard.hub[0].url, nkeys_seed_str=yard.leaf_seed, error_cb=note)
-    for subject in ("bw.v1.SIP.TRK-1.events", "bw.v1.EDG.TRK-1.events", "$JS.API.STREAM.PURGE.BW_EVENTS"):
+    create = "$JS.hub.API.CONSUMER.CREATE.BW_DOWN"
+    for subject in (
+        "bw.v1.SIP.TRK-1.events",
+        "bw.v1.EDG.TRK-1.events",
+        "$JS.API.STREAM.PURGE.BW_EVENTS",
+        create,
+        f"{create}.thief",
+        f"{create}.thief.bw.down.SIP.>",
+    ):
         await thief.publish(subject, b"x")
-    for subject in ("bw.down.>", "bw.v1.SIP.*.receipts"):
+    delivered = ("$JS.M.>", "bw.delivered.>", "bw.delivered.SIP.>")
+    for subject in ("bw.down.>", *delivered, "bw.v1.SIP.*.receipts"):
         await thief.subscribe(subject)
     await thief.flush()
     await asyncio.sleep(0.2)
@@ -274,6 +399,15 @@ def requester(client: Client) -> stream.Requester:
         return answer
 
     return request
+
+
+def joined(yard: Yard, request: stream.Requester) -> bool:
+    """Join the park; a server that runs may not have its link yet."""
+    try:
+        yard.ask(edge.join(request, PARK, KEEP, replicas=3))
+    except nats.errors.NoRespondersError:
+        return False
+    return True
 
 
 def is_ready(child: Child) -> bool:
