@@ -14,12 +14,14 @@ from gateway.clock import set_forward
 from gateway.commands.retention import app
 from gateway.problem import Problem
 from tests.support.court import Court
-from tests.support.recording import at
+from tests.support.recording import PARK, at
+from tracking.domain.custody.corrections import Observed
 from tracking.domain.ledger.checkpoint import Signer
 from tracking.exchange.verify.report import Report
 from tracking.exchange.verify.run import run
 from tracking.judge.checkpoints import Checkpointer
 from tracking.store import partitions, retention
+from tracking.store.correcting import correct
 from tracking.store.retention import WEEK
 
 LATER = datetime(2027, 12, 1, tzinfo=UTC)
@@ -84,6 +86,36 @@ def test_evidence_of_an_open_shipment_stays_and_the_rest_goes(court: Court) -> N
     assert report.shipments == 1
     assert court.findings() == before
     assert drop(court) == 0
+
+
+def test_what_others_told_of_an_open_shipment_stays(court: Court) -> None:
+    """A scanner carries nobody's goods; what it said of them is evidence all the same, and so is an error."""
+    scanner = court.station.device("SC-1", kind="scanner")
+    yard = court.station.device("SC-2", kind="scanner")
+    for second, device, code, parent in (
+        (50, scanner, "P-1", "box-TRK-1"), (60, yard, "P-9", "shelf-1"), (70, yard, "P-8", "shelf-1"),
+    ):  # fmt: skip
+        scan = device.event(second, type="scan", action="packing", code=code, parent=parent)
+        court.station.deliver(device.sends(scan, received=5000))
+    court.judge()
+    drop(court)
+    assert (observations(court, "SC-1"), observations(court, "SC-2")) == (1, 0)
+    assert verified(court).differences == []
+
+
+def test_what_was_declared_to_be_in_error_stays(court: Court) -> None:
+    ((time, run_, seq),) = court.rows(
+        "select event_time, run, seq from observations join devices using (device_id)"
+        " where code = 'VAN-1' order by event_time limit 1"
+    )
+    observed = Observed(f"{PARK}/VAN-1", time, run_, seq)
+    correct(
+        court.conn, observed, reason="incorrect_data", why="wet antenna", by="desk 2", recorded_at=at(5500)
+    )
+    court.judge()
+    drop(court)
+    assert observations(court, "VAN-1") > 0
+    assert verified(court).differences == []
 
 
 def test_a_row_that_was_lost_is_not_called_dropped(court: Court) -> None:

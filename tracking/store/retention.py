@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from tracking.domain.ledger.pruned import Gone, PrunedTree
-from tracking.store import carrying
+from tracking.store import carrying, documents, told
 from tracking.store.arrays import byteas, int4s, int8s
 from tracking.store.database import Connection, queries
 
@@ -28,18 +28,24 @@ LOCK: Final = 0x42570012
 BATCHES: Final = 200
 """Looked at in one statement."""
 
+SHIPMENTS: Final = 500
+"""Whose evidence is looked for at once."""
+
+MOMENT: Final = timedelta(microseconds=1)
+
 
 class Evidence(NamedTuple):
-    """A device's events while it carried a shipment, with a margin.
+    """A device's events that a shipment rests on.
 
     Attributes:
+        shipment_id: None: a person has declared it to be in error, which must stay to be seen.
         is_archived: an archive holds them, too.
     """
 
     device_id: int
     begins: datetime
     ends: datetime | None
-    shipment_id: int
+    shipment_id: int | None
     is_archived: bool
 
     def meets(self, begins: datetime, ends: datetime) -> bool:
@@ -63,10 +69,27 @@ class Week(NamedTuple):
 
 
 def evidence(conn: Connection, shipment_ids: Sequence[int] | None = None) -> list[Evidence]:
-    """All the evidence of these shipments; None: of all."""
+    """All the evidence of these shipments; None: of all, and what was corrected.
+
+    That is what devices said while they carried a shipment, with a margin, and what gates, scanners and
+    others told of its things.
+    """
     archived: dict[int, bool] = dict(conn.execute(SQL["custodies"], {"ids": shipment_ids}).fetchall())
+    numbers = sorted(archived)
+    found = []
+    for begin in range(0, len(numbers), SHIPMENTS):
+        found += _evidence(conn, {number: archived[number] for number in numbers[begin : begin + SHIPMENTS]})
+    if shipment_ids is None:
+        corrected = conn.execute(SQL["corrected"]).fetchall()
+        found += [Evidence(device, time, time + MOMENT, None, False) for device, time in corrected]
+    return found
+
+
+def _evidence(conn: Connection, archived: Mapping[int, bool]) -> list[Evidence]:
     carried = carrying.carrying(conn, carrying.goods_of(conn, list(archived)))
-    return [
+    papers = documents.concerning(conn, carried, list(archived))
+    reports = told.told_of(conn, carried, [(paper.owner, paper.entry) for paper in papers])
+    by_carriage = [
         Evidence(
             one.device_id,
             one.begins - MARGIN,
@@ -76,6 +99,10 @@ def evidence(conn: Connection, shipment_ids: Sequence[int] | None = None) -> lis
         )
         for shipment_id, found in carried.items()
         for one in found.carriers
+    ]
+    return by_carriage + [
+        Evidence(one.device_id, one.event_time, one.event_time + MOMENT, one.owner, archived[one.owner])
+        for one in reports
     ]
 
 
@@ -138,7 +165,10 @@ def drop(conn: Connection, week: Week, held: Collection[Evidence], *, by: str, n
         touched = {
             one.shipment_id
             for one in held
-            if one.is_archived and one.device_id in set(devices) and one.meets(week.begins, ends)
+            if one.shipment_id is not None
+            and one.is_archived
+            and one.device_id in set(devices)
+            and one.meets(week.begins, ends)
         }
         conn.execute(SQL["note_archives"], {"shipments": sorted(touched), "at": now})
         kept = len(week.evidence) + len(week.needed)

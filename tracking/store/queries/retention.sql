@@ -6,6 +6,10 @@ select s.shipment_id, a.shipment_id is not null
 from shipments s left join archives a using (shipment_id)
 where %(ids)s::bigint[] is null or s.shipment_id = any(%(ids)s)
 
+-- name: corrected
+-- What was ever declared to be in error, whether that was taken back or not.
+select device_id, event_time from corrections
+
 -- name: weeks
 -- The Mondays of the weeks of which something is there, before a moment.
 select distinct date_trunc('week', event_time)
