@@ -22,6 +22,7 @@ from devices.canonical import canonical
 from tracking.domain.ledger import proof
 from tracking.domain.ledger.certificate import FORMAT, LEDGER, SUMMED, Certificate, Head, Proven, Raw
 from tracking.domain.ledger.checkpoint import Checkpoint, Signer
+from tracking.domain.ledger.pruned import Missing
 from tracking.exchange import coverage
 from tracking.exchange.evidence import observed
 from tracking.store import certificate as store
@@ -174,7 +175,10 @@ def _events(conn: Connection, findings: Sequence[Mapping[str, Any]]) -> tuple[li
 
     def path(batch: int, leaf: int) -> list[str]:
         tree = trees[batch]
-        return [one.hex() for one in proof.inclusion(leaf, tree.size, tree.subtree)]
+        try:
+            return [one.hex() for one in proof.inclusion(leaf, tree.size, tree.subtree)]
+        except Missing:
+            return []  # an event of the batch was taken away: whoever checks finds that nothing is proven
 
     shown = [
         Raw(
