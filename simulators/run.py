@@ -215,18 +215,24 @@ class Run:
         return waiting
 
     def _misbehave(self, story_ms: int) -> None:
-        while self._faults and self._faults[0].at_ms <= story_ms:
-            self._commit(self._faults.pop(0))
+        while self._faults and self._faults[0].at_ms <= story_ms and self._commit(self._faults[0]):
+            self._faults.pop(0)
         for back in [back for back in self._back if back[0] <= story_ms]:
             self._back.remove(back)
             back[1].connect()
 
-    def _commit(self, planned: PlannedFault) -> None:
+    def _commit(self, planned: PlannedFault) -> bool:
+        """Whether it happened: what can't be sent now goes wrong as soon as it can."""
         device, fault = self.devices[planned.device], planned.fault
         if isinstance(fault, Offline):
             device.disconnect()
             self._back.append((self._world.begins_ms + fault.until_s * 1000, device))
         elif isinstance(fault, Repeat):
-            self.summary.duplicates_sent += device.repeat(fault.events)
+            sent = device.repeat(fault.events)
+            self.summary.duplicates_sent += sent
+            return sent > 0
         else:
-            self.summary.rubbish += device.babble(self.summary.rubbish + 1)
+            is_sent = device.babble(self.summary.rubbish + 1)
+            self.summary.rubbish += is_sent
+            return is_sent
+        return True
