@@ -41,7 +41,7 @@ run: $(RUNTIME) ## run the whole system here with a live demo (ARGS="--for 60 --
 	@$(BIN)/bondwatch demo $(ARGS)
 
 test: $(DEV) lint ## every check and test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(DEV) ## style, types, import order
 	$(BIN)/ruff check .
