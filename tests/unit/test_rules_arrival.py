@@ -135,6 +135,14 @@ def test_a_deadline_before_the_departure_is_late_from_the_start(yard):
     assert over(one(yard, until="09:00")) == (clock("08:41"), None)
 
 
+def test_the_departure_is_cited_of_the_device_that_spoke_then(yard):
+    yard.truck("TRK-0", terms=terms(deadline="2026-03-10T10:41:00Z")).enters("PVGCARGO", at="07:00").detached(
+        at="08:00"
+    )
+    yard.truck("TRK-9", begins="08:00").enters("PVGCARGO", at="08:00").leaves("PVGCARGO", at="08:41")
+    assert one(yard, until="11:00").verdict.evidence[0]["device"] == "SIP/TRK-9"
+
+
 def test_nobody_set_a_time(yard):
     on_its_way(yard, None).reports(at="20:00")
     assert late(yard) == []

@@ -12,13 +12,13 @@ from msgspec import Meta, Struct
 from devices.observation import Direction, Gate
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.facts import Facts
-from tracking.domain.custody.gatehouse import SILENT_AFTER, place_of, watching
-from tracking.domain.custody.grounds import belongs, move_leg, moves
+from tracking.domain.custody.gatehouse import place_of
+from tracking.domain.custody.grounds import belongs, cite_beginning, move_leg, moves, unheard
 from tracking.domain.custody.intervals import Interval, earlier, united
 from tracking.domain.custody.legs import Span
 from tracking.domain.custody.rules.registry import rule
 from tracking.domain.custody.told import Report
-from tracking.domain.custody.verdicts import Evidence, Outcome, Severity, Verdict, cite, cite_report
+from tracking.domain.custody.verdicts import Evidence, Outcome, Severity, Verdict, cite_report
 
 Hours = Annotated[float, Meta(gt=0, le=8760)]
 Percent = Annotated[float, Meta(gt=0, le=1000)]
@@ -114,16 +114,17 @@ def overdue_arrival(case: Case, limits: ArrivalLimits) -> Iterator[Verdict]:
         for during, pieces in united((late.during, (late,)) for late in judged):
             last = pieces[-1]
             reached = earlier(during[1], case.until)
-            unheard = _unheard(case, transit, during[0])
+            to_zones = move_leg(transit.spans[-1]).to_zones
+            silent = unheard(case, to_zones, Direction.IN, during[0]) if transit.arrived is None else []
             is_major = reached is not None and last.grave <= reached
             yield Verdict(
                 rule="overdue_arrival",
                 cause=f"leg {transit.spans[0].index}",
-                outcome=Outcome.UNDETERMINED if unheard else Outcome.FINDING,
-                severity=Severity.INFO if unheard else Severity.MAJOR if is_major else Severity.MINOR,
+                outcome=Outcome.UNDETERMINED if silent else Outcome.FINDING,
+                severity=Severity.INFO if silent else Severity.MAJOR if is_major else Severity.MINOR,
                 opened_at=during[0],
                 closed_at=during[1],
-                evidence=(*_cite_transit(case, transit, last), *unheard),
+                evidence=(*_cite_transit(case, transit, last), *silent),
                 parameters=msgspec.to_builtins(limits),
                 terms_revision=last.revision,
             )
@@ -190,33 +191,9 @@ def _due(facts: Facts, span: Span, departed: datetime, limits: ArrivalLimits) ->
     return None if hours is None else departed + timedelta(hours=float(hours))
 
 
-def _unheard(case: Case, transit: _Transit, opens: datetime) -> list[Evidence]:
-    """Who could have told of the arrival by then and was silent: device and gate; empty: somebody could."""
-    speaking = [
-        s.carriage for s in case.stretches if s.begins <= opens and (s.ends is None or opens < s.ends)
-    ]
-    silent = [c for c in speaking if _is_silent(c.last_heard, c.expected_every_s, opens)]
-    offline = [
-        one.watch
-        for zone in move_leg(transit.spans[-1]).to_zones
-        for one in watching(case.facts, zone, Direction.IN, opens, case.until)
-        if _is_silent(one.watch.last_heard, one.watch.expected_every_s, opens)
-    ]
-    if transit.arrived is not None or len(silent) < len(speaking) or not offline:
-        return []
-    heard = [*((c.device, c.last_heard) for c in silent), *((w.device, w.last_heard) for w in offline)]
-    return [{"silence": name, "last_heard": last.isoformat()} for name, last in heard if last is not None]
-
-
-def _is_silent(last_heard: datetime | None, every_s: int, at: datetime) -> bool:
-    """Whether a device that once spoke had been silent by a moment, and has been since."""
-    return last_heard is not None and last_heard + timedelta(seconds=SILENT_AFTER * every_s) <= at
-
-
 def _cite_transit(case: Case, transit: _Transit, late: _Late) -> Iterator[Evidence]:
     yield from (cite_report(report) for report in transit.gates)
-    device = next((s.carriage.device for s in case.stretches if s.begins <= transit.spans[0].begins), "")
-    yield from (cite(device, milestone) for milestone in transit.spans[0].milestones)
+    yield from cite_beginning(case, transit.spans[0])
     yield {
         "leg": transit.spans[0].index,
         "departed": transit.departed.isoformat(),
