@@ -1,15 +1,17 @@
-"""Time passes for a rule only as far as the record reaches; silence opens at its exact moment, whenever
-noticed.
+"""Time passes for a rule only as far as the record reaches; silence, and a stay that is too long, open at
+their exact moment, whenever noticed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 
-from tests.support.court import Court
+from tests.support.court import Court, Truck
 from tests.support.recording import at
+from tracking.store import terms
 
 
 @pytest.fixture
@@ -200,3 +202,65 @@ def test_a_device_that_stops_reporting_in_a_lay_by_is_found_by_its_overdue_repor
     court.reached(610)  # the stay's 60 s, and 60 s in which it should have reported
     court.judge()
     assert lay_by(court) == [("open", "major", at(490), None)]
+
+
+def kept(court: Court, max_dwell_s: int) -> Truck:
+    """A truck under terms by which it may be kept at its origin for so long."""
+    truck = court.truck()
+    terms.revise(
+        court.conn,
+        "S-1",
+        expected=None,
+        body={"legs": [{"type": "stay", "zones": ["ORIGIN"], "max_dwell_s": max_dwell_s}]},
+        valid_from=at(-3600),
+        recorded_at=at(0),
+        recorded_by="test",
+    )
+    return truck
+
+
+def dwell(court: Court) -> list[tuple[object, ...]]:
+    return [row[1:] for row in court.findings() if row[0] == "dwell_exceeded"]
+
+
+def entered(court: Court) -> datetime:
+    ((time,),) = court.rows("select time from milestones where kind = 'entered' and area = 'ORIGIN'")
+    assert isinstance(time, datetime)
+    return time
+
+
+def test_goods_that_are_kept_too_long_are_found_at_the_moment_and_graver_later(court: Court) -> None:
+    truck = kept(court, 1200)
+    court.deliver(truck.drives(-2000, 0).stands(0, 400))
+    court.judge()
+    began = entered(court)
+    over = (began - at(0)).total_seconds() + 1200
+    assert began > at(0)
+    assert dwell(court) == []
+    court.reached(over - 1)
+    court.judge()
+    assert dwell(court) == []
+    assert ("shipment_due", at(over)) in dues(court)
+    court.reached(over)
+    court.judge()
+    opened = began + timedelta(seconds=1200)
+    assert dwell(court) == [("leg 0", "finding", "open", "minor", opened, None)]
+    assert ("shipment_due", at(over + 600)) in dues(court)
+    court.reached(over + 600)
+    court.judge()
+    assert dwell(court) == [("leg 0", "finding", "open", "major", opened, None)]
+    assert ("S-1", "dwell_exceeded", "leg 0", "major", "open", 1) in court.alerts()
+
+
+def test_goods_that_were_kept_too_long_a_day_ago_were_so_from_the_same_moment_on(court: Court) -> None:
+    truck = kept(court, 1200)
+    court.deliver(truck.drives(-2000, 0).stands(0, 400))
+    court.reached(86_400)
+    court.judge()
+    opened = entered(court) + timedelta(seconds=1200)
+    assert dwell(court) == [("leg 0", "finding", "open", "major", opened, None)]
+    backlog = truck.stands(0, 1000).drives(0, 4000)
+    court.deliver(backlog)  # it had left after 1,500 s, before it would have been grave
+    court.judge()
+    ((left,),) = court.rows("select time from milestones where kind = 'left' and area = 'ORIGIN'")
+    assert dwell(court) == [("leg 0", "finding", "closed", "minor", opened, left)]

@@ -14,6 +14,8 @@ RULE_WORDS: Final[dict[str, tuple[str, str]]] = {
     "rule_two_gate_sequence": ("Second gate missing", "双卡口未过二卡"),
     "rule_impossible_movement": ("Impossible movement", "位置跳变"),
     "rule_wrong_destination": ("Delivered to another place", "运抵地不符"),
+    "rule_dwell_exceeded": ("Kept longer than allowed", "超期存放"),
+    "rule_begun_too_early": ("Begun too early", "提前起运或入区"),
     "rule_pass_missing_or_not_approved": ("No approved pass at the gate", "无有效核放单过卡"),
     "rule_wrong_vehicle_at_gate": ("Plate differs from the pass", "车牌与核放单不符"),
     "rule_wrong_container_at_gate": ("Container differs from the pass", "箱号不符"),
