@@ -79,7 +79,7 @@ def test_values_are_read_by_their_kind() -> None:
     ("values", "message"),
     [
         ({"carier": "x"}, 'no parameter "carier"; did you mean "carrier"?'),
-        ({"declare_within_s": "soon"}, 'declare_within_s: "soon" is no seconds'),
+        ({"max_dwell_s": "soon"}, 'max_dwell_s: "soon" is no seconds'),
     ],
 )
 def test_what_does_not_fit_is_refused(values: dict[str, str], message: str) -> None:
