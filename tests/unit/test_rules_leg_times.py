@@ -170,6 +170,13 @@ def test_a_gate_that_was_there_would_have_told(yard):
     assert dwell(yard).verdict.outcome is Outcome.FINDING
 
 
+def test_another_device_that_saw_them_leave_settles_it(yard):
+    silent_and_offline(yard, gate_heard="09:30").detached(at="11:00")
+    yard.truck("TRK-2", begins="11:00").enters("SIPCBZ-E", at="11:00").leaves("SIPCBZ-E", at="12:00")
+    finding = dwell(yard)
+    assert (finding.verdict.outcome, over(finding)) == (Outcome.FINDING, (clock("10:00"), clock("12:00")))
+
+
 def test_a_closed_shipment_is_kept_no_longer(yard):
     yard.truck(terms=kept()).enters("SIPCBZ-E", at="08:00").reports(at="12:00")
     yard.closes("S-1", at="10:30")
@@ -208,6 +215,12 @@ def test_a_departure_that_is_too_early_is_found_at_once_until_it_is_allowed(yard
     assert yard.judged(until="08:50").next_due == clock("09:00")
     (closed,) = early(yard, until="09:00")
     assert (closed.finding_id, over(closed)) == (finding.finding_id, (clock("08:41"), clock("09:00")))
+
+
+def test_an_arrival_after_it_is_allowed_changes_nothing(yard):
+    departs(yard, "08:41", no_earlier("09:00")).enters("SIPCBZ-E", at="11:00")
+    (finding,) = early(yard, until="12:00")
+    assert over(finding) == (clock("08:41"), clock("09:00"))
 
 
 def test_an_arrival_before_it_is_allowed_closes_it(yard):
