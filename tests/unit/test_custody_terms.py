@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +177,7 @@ def test_who_names_the_faults_and_who_decodes_are_of_one_mind(changes: list[tupl
         try:
             for name in way:
                 node = node[name]
-            node[last] = junk
+            node[last] = deepcopy(junk)  # else a later change would change what is drawn next
         except (KeyError, IndexError, TypeError):
             continue  # an earlier change took the place away
     try:
