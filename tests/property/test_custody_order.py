@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from devices.observation import micros
 from tests.support.yard import AREAS, PVG_TO_SIP, Yard, clock, stepped
-from tracking.domain.custody.facts import Carriage, Facts, Milestone, TermsRevision
+from tracking.domain.custody.facts import AreaBook, Carriage, Facts, Milestone, TermsRevision
 from tracking.domain.custody.judge import judge
 from tracking.domain.custody.rules.place import ForbiddenLimits
 from tracking.domain.custody.terms import parse
@@ -91,7 +91,7 @@ def facts(draw: st.DrawFn) -> Facts:
             {**leg, "max_silence_s": draw(st.sampled_from([60, 600, 7200]))} for leg in PVG_TO_SIP["legs"]
         ]
         revisions.append(TermsRevision(2, draw(moments), parse({"legs": strict[: draw(st.integers(1, 3))]})))
-    return Facts("S-1", tuple(revisions), tuple(carriages), Yard().areas, draw(st.none() | moments))
+    return Facts("S-1", tuple(revisions), tuple(carriages), AreaBook(Yard().areas), draw(st.none() | moments))
 
 
 @thorough
