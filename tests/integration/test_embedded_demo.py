@@ -87,7 +87,7 @@ def test_the_demo_tells_its_story_and_accounts_for_it_whatever_is_killed(directo
     finally:
         demo.clear()
     assert account["lost"] == account["waiting"] == 0, account
-    assert account["rejected"] == 1
+    assert account["rejected"] <= 1, "rubbish has no outbox: it goes out once, if at all"
     assert account["published"] > 5_000
     assert account["recorded"] == account["published"] - account["rejected"]
     assert account["alerts"] == {"forbidden_zone_entry": 1, "route_deviation": 1, "seal_broken_in_transit": 1}
