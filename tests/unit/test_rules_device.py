@@ -121,6 +121,11 @@ def test_the_next_look_is_when_the_leg_s_limit_would_pass(yard):
     assert yard.judged(until="09:15").next_due is None
 
 
+def test_the_next_look_is_at_the_leg_s_limit_also_where_the_next_word_is_recorded_already(yard):
+    on_its_way(yard, strict(3600)).was_silent(since="09:00", until="11:00").reports(at="12:00")
+    assert yard.judged(until="09:30").next_due == clock("10:00")
+
+
 def test_without_a_limit_of_the_leg_the_track_watches(yard):
     on_its_way(yard).reports(at="09:00")
     assert yard.judged(until="09:01").next_due is None

@@ -13,7 +13,7 @@ from tracking.domain.custody.case import Case
 from tracking.domain.custody.chain import crossings
 from tracking.domain.custody.facts import PRIMARY, Carriage, Silence
 from tracking.domain.custody.gatehouse import Sight, Watching, next_word
-from tracking.domain.custody.intervals import overlap
+from tracking.domain.custody.intervals import Interval, overlap
 from tracking.domain.custody.legs import Legs
 from tracking.domain.custody.rules.registry import rule
 from tracking.domain.custody.verdicts import Outcome, Severity, Verdict, cite_silence
@@ -54,7 +54,8 @@ def silence_due(case: Case, limits: SilenceLimits) -> datetime | None:
     """When a silence that lasts would become a finding although nothing comes.
 
     The track watches for its own limit and leaves work when that has passed. What is left to us are limits
-    other than the track's, and devices that are silent already when they begin to carry.
+    other than the track's, devices that are silent already when they begin to carry, and silences that are
+    recorded ahead of the watermark with both their ends.
     """
     moments = []
     for carriage in case.facts.carriages:
@@ -66,6 +67,11 @@ def silence_due(case: Case, limits: SilenceLimits) -> datetime | None:
         has_own_limit = limit_s != TRACK_FACTOR * carriage.expected_every_s
         if opening is not None and opening[0] > case.until and (has_own_limit or opening[0] > due):
             moments.append(opening[0])
+        moments += [
+            begins
+            for _, (begins, _), limit_s in _too_long(case, carriage, limits)
+            if begins > case.until and limit_s != TRACK_FACTOR * carriage.expected_every_s
+        ]
     moments += [look for _, gate in _unseen(case) if (look := next_word(gate, case.until)) is not None]
     return min(moments, default=None)
 
@@ -98,13 +104,8 @@ def device_silent(case: Case, limits: SilenceLimits) -> Iterator[Verdict]:
     for carriage in case.facts.carriages:
         if not _is_judged(carriage):
             continue
-        for silence in silences(carriage):
-            limit_s = _limit_s(carriage, case.legs, silence.last_heard, limits)
-            due = silence.last_heard + timedelta(seconds=limit_s)
-            if silence.heard is not None and due >= silence.heard:
-                continue
-            during = overlap((due, silence.heard), (carriage.begins, carriage.ends))
-            if during is None or during[0] > case.until:
+        for silence, during, limit_s in _too_long(case, carriage, limits):
+            if during[0] > case.until:
                 continue
             span = case.legs.at(during[0])
             terms = case.facts.terms_at(during[0])
@@ -204,6 +205,20 @@ def gap_windows(case: Case, limits: SilenceLimits) -> list[GapWindow]:
 
 def _is_judged(carriage: Carriage) -> bool:
     return carriage.role == PRIMARY and not carriage.is_seal
+
+
+def _too_long(
+    case: Case, carriage: Carriage, limits: SilenceLimits
+) -> Iterator[tuple[Silence, Interval, int]]:
+    """Silences from when they outlast their limit on, with the limit, seconds; those ahead of now, too."""
+    for silence in silences(carriage):
+        limit_s = _limit_s(carriage, case.legs, silence.last_heard, limits)
+        due = silence.last_heard + timedelta(seconds=limit_s)
+        if silence.heard is not None and due >= silence.heard:
+            continue
+        during = overlap((due, silence.heard), (carriage.begins, carriage.ends))
+        if during is not None:
+            yield silence, during, limit_s
 
 
 def _limit_s(carriage: Carriage, legs: Legs, last_heard: datetime, limits: SilenceLimits) -> int:
