@@ -57,7 +57,7 @@ async def generate(
     share, extra = divmod(plan.events, len(logins))
     until_ms = time.time_ns() // 1_000_000
     devices = [
-        LoadDevice(login, Way(rng, share + (number < extra), until_ms, plan.every_s), plan, totals)
+        LoadDevice(login, Way(rng, share + (number < extra), until_ms, plan.every_s, plan.skip), plan, totals)
         for number, login in enumerate(logins)
     ]
     loop = asyncio.get_running_loop()
@@ -140,6 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=float, help="seconds between a device's events, by its clock")
     parser.add_argument("--until-receipt", action="store_true", help="keep events until receipted")
     parser.add_argument("--seed", type=int, help="of runs and ways; default: another each time")
+    parser.add_argument("--skip", type=int, default=0, help="go on after so many of each device's events")
     parser.add_argument("--deadline", type=float, default=600.0, help="give up after so many seconds")
     parser.add_argument("--ledger", type=Path, help="write here, as JSON lines, what each device published")
     parser.add_argument("--json", action="store_true", help="only the JSON line")
@@ -155,6 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         until_receipt=said.until_receipt,
         every_s=said.every,
         seed=said.seed,
+        skip=said.skip,
         deadline_s=said.deadline,
     )
     gc.freeze()

@@ -47,6 +47,7 @@ class Plan(Struct, frozen=True):
         every_s: seconds from one event of a device to its next, by its own clock; None: one, or less so
             that all lie within four minutes.
         seed: of runs and ways.
+        skip: events of each device that an earlier load of the same seed has sent.
         deadline_s: give up after so long.
     """
 
@@ -57,6 +58,7 @@ class Plan(Struct, frozen=True):
     until_receipt: bool = False
     every_s: float | None = None
     seed: int | None = None
+    skip: int = 0
     deadline_s: float = 600.0
 
 
@@ -84,14 +86,17 @@ class Way:
         events: how many.
         until_ms: time of the last one.
         every_s: seconds from one to the next; None: see ``Plan``.
+        skip: as many that were sent before come first.
     """
 
-    def __init__(self, rng: random.Random, events: int, until_ms: int, every_s: float | None = None) -> None:
+    def __init__(
+        self, rng: random.Random, events: int, until_ms: int, every_s: float | None = None, skip: int = 0
+    ) -> None:
         self.run = rng.randrange(1, 2**31)
-        self.events = events
-        self.sent = 0
+        self.events = skip + events
+        self.sent = skip
         self._step_ms = min(1000.0, SPAN_MS / max(events, 1)) if every_s is None else every_s * 1000
-        self._from_ms = until_ms - self._step_ms * events
+        self._from_ms = until_ms - self._step_ms * self.events
         self._speed, self._heading = rng.uniform(8, 24), rng.uniform(0, 359.9)
         self._lon, self._lat = rng.uniform(_WEST, _EAST), rng.uniform(_SOUTH, _NORTH)
         step = self._speed * self._step_ms / 1000 / _METRES_PER_DEGREE

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from devices.observation import micros
-from gateway.bench.stage import EAST, NORTH, PARK, SOUTH, WEST, draw_zones, grid
+from gateway.bench.stage import EAST, NORTH, PARK, SOUTH, WEST, draw_zones, grid, put_under_custody
 from tracking.domain.tracks.state import DeviceState, Fix, Track
 from tracking.store import registry, shipments
 from tracking.store.database import Connection, queries
@@ -19,7 +19,14 @@ SPAN: Final = timedelta(days=28)
 """Over which the rows lie: four or five partitions."""
 
 CHUNK: Final = 500_000
+ZONES: Final = 100
+TRUCKS: Final = 1000
+"""Each container was in one of them, for a day."""
+
 TRACED: Final = "BENCH-TRACED"
+UNDER_WAY: Final = "WAY"
+"""The numbers of shipments that are judged begin with it."""
+
 TRACED_PREFIX: Final = "TRACED-"
 FILLED_PREFIX: Final = "FILLED-"
 SETTLE: Final = "vacuum analyze"
@@ -31,15 +38,17 @@ class Volume(Struct, frozen=True):
 
     Attributes:
         rows: observations, of all filled devices together.
-        shipments: each with a container of its own.
+        shipments: each with a container of its own, which was in a truck.
         devices: with a position each.
         traced: observations of one more device, which is on a shipment of its own.
+        under_way: more shipments, under custody, a device of the filled ones each.
     """
 
     rows: int
     shipments: int
     devices: int
     traced: int
+    under_way: int = 200
 
 
 def fill(conn: Connection, volume: Volume, say: Callable[[str], None]) -> None:
@@ -51,11 +60,12 @@ def fill(conn: Connection, volume: Volume, say: Callable[[str], None]) -> None:
         say: told how far it is, for people.
     """
     now = datetime.now(UTC)
-    draw_zones(conn, 1)
+    draw_zones(conn, ZONES)
     ensure_partitions(conn, now - SPAN, now)
     keys = _devices(conn, FILLED_PREFIX, volume.devices, now)
     _positions(conn, keys[0], len(keys), volume.rows, now, say)
     _shipments(conn, volume.shipments, now, say)
+    put_under_custody(conn, keys[: volume.under_way], ZONES, UNDER_WAY)
     _traced(conn, volume.traced, now)
     say("analysing the tables")
     conn.execute(SETTLE)
@@ -113,9 +123,10 @@ def _positions(
 
 
 def _shipments(conn: Connection, count: int, now: datetime, say: Callable[[str], None]) -> None:
+    conn.execute(queries("bench")["fill_trucks"], {"trucks": TRUCKS})
     for begin in range(0, count, CHUNK):
         end = min(begin + CHUNK, count)
-        given = {"from": begin, "to": end, "park": PARK, "since": now - SPAN}
+        given = {"from": begin, "to": end, "park": PARK, "since": now - SPAN, "trucks": TRUCKS}
         conn.execute(queries("bench")["fill_shipments"], given)
         say(f"{end:,} of {count:,} shipments")
 
@@ -123,7 +134,7 @@ def _shipments(conn: Connection, count: int, now: datetime, say: Callable[[str],
 def _traced(conn: Connection, rows: int, now: datetime) -> None:
     """The shipment whose trace is read, with a device of its own."""
     (key,) = _devices(conn, TRACED_PREFIX, 1, now)
-    ((zone, _),) = grid(1)
+    zone = grid(ZONES)[0][0]
     terms = {"legs": [{"type": "stay", "zones": [zone]}]}
     with conn.transaction():
         thing_id, _ = registry.thing(conn, TRACED)

@@ -5,19 +5,23 @@ same load goes to one, to the other, to the other, to the one (A B B A), each ti
 the CPU of an installation's processes is divided by the events. Load that comes or goes on the machine falls
 on both alike, so the ratio holds where the figures themselves drift.
 
-What grows, and what stays: devices come with a shipment each, ten times the zones lie on ten times the land,
-ten times the shipments are kept while as many as before are on the move, ten times the rows lie in the weeks
-before.
+What grows, and what stays: devices come with a shipment each, and report as often as before; ten times the
+zones lie on ten times the land; ten times the shipments are kept while as many as before are on the move; ten
+times the rows lie in the weeks before.
+
+A device drives on where the leg before left it, and reports once a second by its own clock: so much time must
+have gone by since, and what an idle installation spends in it doesn't count. Nor does connecting.
 """
 
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -41,6 +45,7 @@ class Dimension(StrEnum):
 
 
 PER_PUBLISH: Final = 10
+SEED: Final = 7
 EVERY_S: Final = 3600
 """Expected interval of the devices: none falls silent while others are measured."""
 
@@ -75,40 +80,61 @@ class Growth(Struct, frozen=True):
 
 
 class GrowthReport(Struct, frozen=True):
-    """One entry a dimension, and the worst ratio of all."""
+    """One entry a dimension, and the worst ratio of all; ``each`` events of a device in each leg."""
 
     growth: list[Growth]
     worst: float
-    events: int
+    each: int
     factor: int
 
 
-class Standing(NamedTuple):
-    """An installation under load."""
+class Standing:
+    """An installation under load.
 
-    instance: Instance
-    conn: Connection
-    devices_file: Path
+    Args:
+        instance: runs.
+        conn: to its database.
+        devices_file: the logins of its devices.
+        devices: how many that are.
+    """
 
-    def cpu_us_per_event(self, events: int) -> float:
-        """Send a load, wait until all of it is judged, and say what an event cost."""
-        before, at = tree_seconds([self.instance.pid]), recorded(self.conn)
-        send([*generator(self.devices_file, events, PER_PUBLISH), "--mqtt", self.instance.mqtt])
+    def __init__(self, instance: Instance, conn: Connection, devices_file: Path, devices: int) -> None:
+        self._instance = instance
+        self._conn = conn
+        self._devices_file = devices_file
+        self._devices = devices
+        self._sent_each = 0
+        self._reported_s = 0.0
+
+    def cpu_us_per_event(self, each: int) -> float:
+        """Send so many events of each device, wait until all of it is judged, and say what an event cost."""
+        events, at, spent = each * self._devices, recorded(self._conn), list[float]()
+        time.sleep(max(0.0, self._reported_s + each - time.time()))
+        self._reported_s = time.time()
+        onward = ["--seed", str(SEED), "--skip", str(self._sent_each)]
+        send(
+            [*generator(self._devices_file, events, PER_PUBLISH), *onward, "--mqtt", self._instance.mqtt],
+            lambda: spent.append(tree_seconds([self._instance.pid])),
+        )
+        self._sent_each += each
         wait_for(
-            lambda: recorded(self.conn) >= at + events, PATIENCE_S, "every event to be recorded", every_s=0.1
+            lambda: recorded(self._conn) >= at + events,
+            PATIENCE_S,
+            "every event to be recorded",
+            every_s=0.1,
         )
         self.catch_up()
-        return (tree_seconds([self.instance.pid]) - before) / events * 1e6
+        return (tree_seconds([self._instance.pid]) - spent[0]) / events * 1e6
 
     def catch_up(self) -> None:
         """Wait until nothing is owed."""
-        wait_for(lambda: waiting(self.conn) == 0, PATIENCE_S, "every change to be judged", every_s=0.1)
+        wait_for(lambda: waiting(self._conn) == 0, PATIENCE_S, "every change to be judged", every_s=0.1)
 
 
 def measure(
     directory: Path,
     size: Size,
-    events: int,
+    each: int,
     factor: int,
     rounds: int,
     dimensions: Sequence[Dimension],
@@ -119,7 +145,7 @@ def measure(
     Args:
         directory: an empty one for everything it keeps.
         size: the common one.
-        events: of each leg.
+        each: events of a device in each leg.
         factor: how many times as much the other installation has of one thing.
         rounds: of four legs, for each dimension.
         dimensions: what grows, one after the other.
@@ -127,14 +153,14 @@ def measure(
     """
     found = []
     with standing(directory / "common", size, size.zones, say) as common:
-        common.cpu_us_per_event(events)  # warms it up
+        common.cpu_us_per_event(each)  # warms it up
         for dimension in dimensions:
             grown = grow(size, dimension, factor)
             with standing(directory / dimension, grown, size.zones, say) as other:
-                other.cpu_us_per_event(events)
-                found.append(_compare(common, other, size, grown, dimension, events, rounds))
+                other.cpu_us_per_event(each)
+                found.append(_compare(common, other, size, grown, dimension, each, rounds))
             say(f"{dimension} {found[-1].size:,} → {found[-1].grown:,}: {found[-1].ratio:.2f}")
-    return GrowthReport(found, max(one.ratio for one in found), events, factor)
+    return GrowthReport(found, max(one.ratio for one in found), each, factor)
 
 
 def grow(size: Size, dimension: Dimension, factor: int) -> Size:
@@ -144,13 +170,13 @@ def grow(size: Size, dimension: Dimension, factor: int) -> Size:
 
 
 def _compare(
-    common: Standing, other: Standing, size: Size, grown: Size, dimension: str, events: int, rounds: int
+    common: Standing, other: Standing, size: Size, grown: Size, dimension: str, each: int, rounds: int
 ) -> Growth:
     few: list[float] = []
     many: list[float] = []
     ratios = []
     for _ in range(rounds):
-        legs = [one.cpu_us_per_event(events) for one in (common, other, other, common)]
+        legs = [one.cpu_us_per_event(each) for one in (common, other, other, common)]
         few += [legs[0], legs[3]]
         many += legs[1:3]
         ratios.append((legs[1] + legs[2]) / (legs[0] + legs[3]))
@@ -189,6 +215,6 @@ def standing(
         put_at_rest(conn, size.shipments - size.devices, zones_a_tile)
         if size.rows:
             fill_rows(conn, size.rows, lambda _: None)
-        stands = Standing(instance, conn, devices_file)
+        stands = Standing(instance, conn, devices_file, size.devices)
         stands.catch_up()
         yield stands

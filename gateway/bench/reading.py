@@ -1,4 +1,4 @@
-"""How long reading takes over HTTP: a long trace, search among many shipments, a live map.
+"""How long reading takes over HTTP: a long trace, search among many shipments, a live map, statistics.
 
 The process that answers is the API as ``bondwatch up`` runs it; times are those of one client on the same
 machine, from the request to the last byte, one request after the other.
@@ -9,21 +9,33 @@ from __future__ import annotations
 import http.client
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import quote, urlsplit
 
 import numpy as np
 from msgspec import Struct
 
-from gateway.bench.filled import TRACED, Volume, fill
-from gateway.bench.instance import Instance
+from gateway.bench.filled import SPAN, TRACED, TRUCKS, Volume, fill
+from gateway.bench.ingest import waiting
+from gateway.bench.instance import Instance, wait_for
+from gateway.bench.plans import Plan, explaining
 from gateway.problem import Problem
-from tracking.store.database import connect
+from tracking.exchange import coverage
+from tracking.exchange.coverage import By
+from tracking.store import latest, reading, traces
+from tracking.store.database import Connection, connect
 
 SEED: Final = 7
 WARM_UP: Final = 3
+PAGE: Final = 200
+PATIENCE_S: Final = 600.0
+
+
+Plans: TypeAlias = Sequence[tuple[str, Sequence[Plan]]]
+"""By question."""
 
 
 class Took(Struct, frozen=True):
@@ -40,27 +52,32 @@ class ReadingReport(Struct, frozen=True):
     """The figures.
 
     Attributes:
-        rows, shipments, devices, traced: how full the database was (``Volume``).
+        rows, shipments, devices, traced, under_way: how full the database was (``Volume``).
         fill_s: seconds it took to fill it.
         trace, trace_geojson: a shipment's trace, whole.
-        search: by the beginning of a number, a reference, a container.
+        search: by the beginning of a number, a reference, a container, a truck that it was in.
         map: the last position of every device.
         map_viewport: the same of a viewport that holds about a tenth.
+        statistics: custody coverage of four weeks, a page of as many shipments as a page holds by default.
     """
 
     rows: int
     shipments: int
     devices: int
     traced: int
+    under_way: int
     fill_s: float
     trace: Took
     trace_geojson: Took
     search: Took
     map: Took
     map_viewport: Took
+    statistics: Took
 
 
-def measure(directory: Path, volume: Volume, requests: int, say: Callable[[str], None]) -> ReadingReport:
+def measure(
+    directory: Path, volume: Volume, requests: int, say: Callable[[str], None]
+) -> tuple[ReadingReport, Plans]:
     """Run the benchmark.
 
     Args:
@@ -68,31 +85,63 @@ def measure(directory: Path, volume: Volume, requests: int, say: Callable[[str],
         volume: how full the database is.
         requests: of each kind that is long; of searches ten times as many.
         say: told what happens, for people.
+
+    Returns:
+        The figures, and how the database went about each question.
     """
-    with Instance(directory) as instance:
+    with Instance(directory) as instance, connect(instance.dsn) as conn:
         began = time.monotonic()
-        with connect(instance.dsn) as conn:
-            fill(conn, volume, say)
+        fill(conn, volume, say)
+        wait_for(lambda: waiting(conn) == 0, PATIENCE_S, "every shipment to be judged", every_s=0.25)
         filled = time.monotonic() - began
         reader = Reader(instance.endpoints.api or "", instance.home.secret("api_admin_key"))
         say("reading")
         trace = f"/v1/shipments/{TRACED}/trace"
-        return ReadingReport(
+        until = datetime.now(UTC)
+        during = f"since={quote((until - SPAN).isoformat())}&until={quote(until.isoformat())}"
+        report = ReadingReport(
             rows=volume.rows,
             shipments=volume.shipments,
             devices=volume.devices,
             traced=volume.traced,
+            under_way=volume.under_way,
             fill_s=round(filled, 1),
             trace=reader.times([trace] * requests),
             trace_geojson=reader.times([f"{trace}?format=geojson"] * requests),
             search=reader.times(searches(volume.shipments, requests * 10)),
             map=reader.times(["/v1/positions"] * requests),
             map_viewport=reader.times(["/v1/positions?bbox=120.5,31.0,120.6,31.7"] * requests),
+            statistics=reader.times([f"/v1/statistics/coverage?by=park&{during}&limit={PAGE}"] * requests),
         )
+        return report, list(plans(conn, volume, (until - SPAN, until)))
+
+
+def plans(
+    conn: Connection, volume: Volume, during: tuple[datetime, datetime]
+) -> Iterator[tuple[str, list[Plan]]]:
+    """How the database goes about each question; asked of the store as the API asks it."""
+    with explaining(conn) as found:
+        row = reading.shipment(conn, TRACED)
+        assert row is not None
+        found.clear()
+        carrying = reading.carriers(conn, row["shipment_id"])
+        traces.positions(conn, carrying, since=during[0], until=during[1], limit=volume.traced)
+        yield "Trace", found.copy()
+        found.clear()
+        for path in searches(volume.shipments, 1):
+            reading.shipments(conn, search=path.split("=")[1])
+        yield "Search", found.copy()
+        found.clear()
+        latest.latest(conn, at=during[1], park=None, box=None, after=None, limit=volume.devices)
+        yield "Live map", found.copy()
+        found.clear()
+        with coverage.snapshot(conn):
+            coverage.sums(conn, By.PARK, during, after=0, limit=PAGE)
+        yield "Statistics", found.copy()
 
 
 def searches(shipments: int, count: int) -> list[str]:
-    """What people look for: whole numbers and beginnings, of shipments, declarations and containers."""
+    """What people look for: numbers, whole and beginnings, of shipments, declarations, containers, trucks."""
     draw = random.Random(SEED)  # noqa: S311 - the same questions each time
     found = []
     for place in range(count):
@@ -104,7 +153,8 @@ def searches(shipments: int, count: int) -> list[str]:
             f"QD2314{number[:4]}",
             f"FILU{number[1:]}",
             f"filu{number[1:5]}",
-        )[place % 6]
+            f"FILT{int(number) % TRUCKS:04}",
+        )[place % 7]
         found.append(f"/v1/shipments?q={quote(text)}")
     return found
 

@@ -20,6 +20,7 @@ from gateway.bench.growth import Dimension, Size
 from gateway.bench.growth import measure as measure_growth
 from gateway.bench.growth_plot import plot as growth_plot
 from gateway.bench.ingest import IngestReport, Load, measure
+from gateway.bench.plans import written
 from gateway.bench.reading import Took
 from gateway.bench.reading import measure as measure_reading
 
@@ -95,17 +96,20 @@ def reading(
     devices: Annotated[int, typer.Option(min=1, help="Devices on the live map.")] = 10_000,
     traced: Annotated[int, typer.Option(min=1, help="Positions of the trace that is read.")] = 50_000,
     requests: Annotated[int, typer.Option(min=1, help="Of each kind; of searches ten times as many.")] = 100,
+    explain: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the database's plans here, as Markdown.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
 ) -> None:
-    """How long a trace, a search and a live map take by the API, in a full database.
+    """How long a trace, a search, a live map and statistics take by the API, in a full database.
 
     Filling it takes most of the time: some minutes for a million shipments or ten million rows. It needs
     nothing running: it starts an installation of its own and removes it.
     """
     volume = Volume(rows=rows, shipments=shipments, devices=devices, traced=traced)
-    report = _in_directory(lambda directory, say: measure_reading(directory, volume, requests, say))
+    report, plans = _in_directory(lambda directory, say: measure_reading(directory, volume, requests, say))
     table = Table("", "p50 ms", "p99 ms", "max ms", "answer", title="Reading", title_justify="left")
-    for name in ("trace", "trace_geojson", "search", "map", "map_viewport"):
+    for name in ("trace", "trace_geojson", "search", "map", "map_viewport", "statistics"):
         took: Took = getattr(report, name)
         table.add_row(
             name.replace("_", ", "),
@@ -113,6 +117,8 @@ def reading(
             f"{took.bytes / 1000:,.0f} kB",
         )
     Console(stderr=True).print(table)
+    if explain is not None:
+        explain.write_text(written(plans), encoding="utf-8")
     if as_json:
         typer.echo(msgspec.json.encode(report).decode())
 
@@ -122,7 +128,7 @@ def growth(
     devices: Annotated[int, typer.Option(min=1, help="That report, with a shipment each.")] = 2000,
     zones: Annotated[int, typer.Option(min=2, help="Zones that positions are judged against.")] = 500,
     rows: Annotated[int, typer.Option(min=1, help="Observations recorded before.")] = 1_000_000,
-    events: Annotated[int, typer.Option(min=1000, help="Events in each leg.")] = 100_000,
+    each: Annotated[int, typer.Option(min=1, help="Events of a device in each leg, one a second.")] = 40,
     factor: Annotated[int, typer.Option(min=2, help="How many times as much.")] = 10,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of four legs, for each.")] = 2,
     only: Annotated[
@@ -139,7 +145,7 @@ def growth(
     size = Size(devices=devices, zones=zones, shipments=devices, rows=rows)
     report = _in_directory(
         lambda directory, say: measure_growth(
-            directory, size, events, factor, rounds, only or list(Dimension), say
+            directory, size, each, factor, rounds, only or list(Dimension), say
         )
     )
     table = Table("", "from", "to", "µs an event", "grown", "ratio", title="Growth", title_justify="left")

@@ -95,7 +95,7 @@ BENCHMARKS: Final[dict[str, Callable[[], Found]]] = {
     "gates": lambda: gates.measure(arrivals=100, rate=0),
     "custody": lambda: bench("custody", "--events", "40000", "--shipments", "1000", "--rounds", "1"),
     "growth": lambda: bench(
-        "growth", "--devices", "300", "--zones", "500", "--rows", "200000", "--events", "30000",
+        "growth", "--devices", "600", "--zones", "500", "--rows", "200000", "--each", "12",
         "--rounds", "1", "--svg", str(RESULTS / "growth.svg"),
     ),
     "reading": lambda: bench("reading", "--rows", "300000", "--shipments", "200000", "--requests", "40"),

@@ -59,8 +59,13 @@ select %(first)s::bigint + n %% %(devices)s::bigint, at.time, n / %(devices)s::b
 from generate_series(%(from)s::bigint, %(to)s::bigint - 1) n,
      lateral (select %(since)s::timestamptz + n * %(step)s::interval as time) at;
 
+-- name: fill_trucks
+insert into things (uri, kind, label)
+select 'urn:bondwatch:thing:TRUCK:' || n, 'vehicle', 'FILT' || lpad(n::text, 4, '0')
+from generate_series(0, %(trucks)s::int - 1) n;
+
 -- name: fill_shipments
--- Each with a reference and a container of its own.
+-- Each with a reference and a container of its own, which was in a truck for a day.
 with numbered as (
     select n, 'FILL-' || lpad(n::text, 8, '0') as number, 'QD2314' || lpad(n::text, 8, '0') as reference
     from generate_series(%(from)s::bigint, %(to)s::bigint - 1) n
@@ -73,6 +78,12 @@ with numbered as (
     select p.park_id, number, reference, %(since)s::timestamptz + n * interval '1 second'
     from numbered, parks p where p.code = %(park)s
     returning shipment_id, number, created_at
+), carried as (
+    insert into containments (child_id, parent_id, valid_from, valid_to, began, ended, recorded_at)
+    select boxes.thing_id, trucks.thing_id, made.created_at, made.created_at + interval '1 day', '{}', '{}', made.created_at
+    from made
+    join boxes on right(made.number, 7) = right(boxes.label, 7)
+    join things trucks on trucks.uri = 'urn:bondwatch:thing:TRUCK:' || right(made.number, 7)::int %% %(trucks)s::int
 )
 insert into shipment_things (shipment_id, thing_id, valid_from, recorded_at)
 select made.shipment_id, boxes.thing_id, made.created_at, made.created_at
