@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import signal
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -64,10 +65,10 @@ def judge() -> None:
 
     async def relay_all() -> None:
         if settings.broker_url is None or settings.source == "mqtt":
-            await relay(open_connection, brokers(settings).__next__, stop, utc_now)
+            await relay(open_connection, brokers(settings), stop, utc_now)
             return
         async with contextlib.aclosing(downlink(settings)) as parks:
-            await relay(open_connection, brokers(settings).__next__, stop, utc_now, parks.keep)
+            await relay(open_connection, brokers(settings), stop, utc_now, parks.keep)
 
     failed = run_together(
         stop,
@@ -118,14 +119,19 @@ def run_together(stop: threading.Event, parts: dict[str, Callable[[], None]]) ->
     return failed
 
 
-def brokers(settings: Settings) -> Iterator[Broker]:
+def brokers(settings: Settings) -> Callable[[], Broker]:
     """Where alerts and commands go: the next one each time it is asked, so that a server that is gone is left
     behind. Asked anew for the embedded one, which may have moved.
     """
-    while True:
-        for address in addresses.mqtt_brokers(settings, "judge"):
-            tls = ssl.create_default_context(cafile=address.ca_file) if address.tls else None
-            yield Broker(address.host, address.port, address.user, address.password, tls)
+    turns = itertools.count()
+
+    def following() -> Broker:
+        found = addresses.mqtt_brokers(settings, "judge")
+        address = found[next(turns) % len(found)]
+        tls = ssl.create_default_context(cafile=address.ca_file) if address.tls else None
+        return Broker(address.host, address.port, address.user, address.password, tls)
+
+    return following
 
 
 def downlink(settings: Settings) -> Downlink:

@@ -38,6 +38,9 @@ def _turn_away(load: Load, index: int) -> None:
     if topic.channel != EVENTS:
         load.reject_message(index, "topic_mismatch", f"events belong to …/{EVENTS}, not …/{topic.channel}")
         return
+    if message.leaf and message.leaf != topic.park:
+        load.reject_message(index, "topic_mismatch", f"it comes from the leaf node of {message.leaf}")
+        return
     load.reject_message(index, "unknown_device", f"no device {topic.name} is registered")
     at = message.received_us
     load.notes.append(NoteRow(None, "unknown_device", at, at, 1, {"device": topic.name}))

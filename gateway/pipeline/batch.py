@@ -21,12 +21,14 @@ class Message(Struct, frozen=True, gc=False):
         payload: the bytes, untouched: what can't be read is still kept.
         received_us: broker time, microseconds UTC: when JetStream stored it, or when MQTT brought it to us.
         properties: MQTT 5 user properties or headers, kept with a rejection.
+        leaf: the park whose leaf node took it from a device; empty: the device was here.
     """
 
     topic: str
     payload: bytes
     received_us: int
     properties: dict[str, str] = {}
+    leaf: str = ""
 
 
 class Advance(Struct, frozen=True, gc=False):

@@ -19,11 +19,12 @@ POISON: Final = "poison"
 
 
 def decode(load: Load, tools: Tools) -> None:  # noqa: ARG001 - every step has these arguments
-    """Read each message by its device's dialect; leave those of no registered device to ``admit``."""
+    """Read each message by its device's dialect; leave to ``admit`` those of no registered device, and those
+    that came through another park's leaf node."""
     devices = load.reference.devices
     for index, message in enumerate(load.messages):
         device = devices.get(message.topic)
-        if device is None:
+        if device is None or (message.leaf and not device.name.startswith(f"{message.leaf}/")):
             load.unknown.append(index)
             continue
         outcomes = _read(load, index, device, CODECS)

@@ -79,7 +79,8 @@ class Load:
         now_us: when it was read; from ``resolve`` on, when its transaction began: ``recorded_at``. The steps
             know no other clock.
         poison: messages that broke an earlier attempt, by index, with what they broke it with.
-        unknown: messages of no registered device, by index; set by ``decode``, rejected by ``admit``.
+        unknown: messages of no registered device, or through another park's leaf node, by index; set by
+            ``decode``, rejected by ``admit``.
         heard: what each device says, by device id.
         rejections: by key, so that a repeat within the batch is one, too.
         refused_messages: messages of which at least one event couldn't be taken, by index.

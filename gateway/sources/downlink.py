@@ -67,7 +67,7 @@ class Downlink:
     async def _connected(self) -> Client:
         async with self._connecting:
             if self._client is None:
-                client = await nats.connect(
+                connecting = nats.connect(
                     self._servers,
                     user=self._user,
                     password=self._password,
@@ -76,6 +76,8 @@ class Downlink:
                     reconnect_time_wait=0.25,
                     error_cb=_log_error,
                 )
+                # It would try for ever, and messages are locked meanwhile.
+                client = await asyncio.wait_for(connecting, ANSWER_S)
 
                 async def request(subject: str, payload: bytes) -> bytes:
                     answer: bytes = (await client.request(subject, payload, timeout=ANSWER_S)).data

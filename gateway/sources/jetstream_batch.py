@@ -27,6 +27,8 @@ LEFT_BEHIND: Final = 5000
 """How many messages of others a worker reads before it moves its own silent partitions up."""
 
 _SERVERS_OWN: Final = ("Nmqtt-", "Nats-")
+_FETCHED_FROM: Final = "Nats-Stream-Source"
+"""The hub's server writes it, whatever stood there before: stream, number, filter, destination, subject."""
 
 _known_subject = lru_cache(maxsize=1 << 17)(parse_subject)
 
@@ -130,7 +132,10 @@ class Assembler:
                 reached[partition] = sequence
                 payload = one.payload
                 size += len(payload)
-                messages.append(Message(topic, payload, micros(one.published), properties_of(one.headers)))
+                headers = one.headers
+                messages.append(
+                    Message(topic, payload, micros(one.published), properties_of(headers), leaf_of(headers))
+                )
         self.delivered = expected
         self._read, self.read_us = pulled[-1].stream_sequence, micros(pulled[-1].published)
         if not messages:
@@ -188,3 +193,13 @@ def properties_of(headers: dict[str, Any]) -> dict[str, str]:
     if not headers or (len(headers) == 1 and "Nmqtt-Pub" in headers):
         return {}
     return {name: str(value) for name, value in headers.items() if not name.startswith(_SERVERS_OWN)}
+
+
+def leaf_of(headers: dict[str, Any]) -> str:
+    """The park from whose leaf node a message was fetched; empty: from none.
+
+    It is what the hub asked of the leaf node (``gateway.sources.edge``: only that park's subjects), so a leaf
+    node that answers with other parks' messages doesn't change it.
+    """
+    source = headers.get(_FETCHED_FROM) if headers else None
+    return "" if source is None else str(source).split(" ")[2].split(".")[3]

@@ -30,6 +30,7 @@ from gateway.embedded.home import Home
 from gateway.embedded.ports import Ports
 from gateway.sources import edge, stream
 from gateway.sources.downlink import Downlink
+from gateway.sources.jetstream_batch import leaf_of
 from gateway.subjects import STREAM
 from tests.cluster import nodes, tls
 from tests.cluster.nodes import HOST, Node
@@ -200,6 +201,7 @@ def test_a_park_is_cut_off_and_nothing_is_lost_or_doubled_either_way(
     device.comes()
     device.publishes(b"1", b"2")
     wait_until(lambda: recorded() == [b"1", b"2"])
+    assert yard.ask(leaf_of_first(request)) == PARK
 
     yard.ask(downlink.keep(Waiting(1, f"bw/v1/{NAME}/commands", b"first", 1)))
     wait_until(lambda: device.heard == [(f"bw/v1/{NAME}/commands", b"first")])
@@ -362,6 +364,14 @@ async def stored(request: stream.Requester) -> list[bytes]:
         answer = await stream.call(request, f"$JS.API.STREAM.MSG.GET.{STREAM}", {"seq": sequence})
         found.append(base64.b64decode(answer["message"]["data"]))
     return found
+
+
+async def leaf_of_first(request: stream.Requester) -> str:
+    """The park that the hub's stream names as the origin of its first message."""
+    first = (await stream.stream_state(request)).first
+    answer = await stream.call(request, f"$JS.API.STREAM.MSG.GET.{STREAM}", {"seq": first})
+    lines = base64.b64decode(answer["message"]["hdrs"]).decode().splitlines()
+    return leaf_of(dict(line.split(": ", 1) for line in lines if ": " in line))
 
 
 async def tries(yard: Yard) -> set[str]:

@@ -237,6 +237,17 @@ def test_a_device_attached_while_a_page_is_open_is_heard_after_the_next_judging(
     assert not Concern(client.app.state.context, None, "KS").wants(position)
 
 
+def test_the_end_of_an_attachment_takes_the_place_of_what_was_said_before(client: TestClient) -> None:
+    client.post("/v1/shipments", json=shipment())
+    client.post("/v1/devices", json={"park": "SIP", "code": "TRK-1"})
+    body = {"device": "SIP/TRK-1", "thing": "苏E1289K", "from": "2026-03-10T08:00:00+08:00"}
+    ended = body | {"to": "2026-03-11T08:00:00+08:00"}
+    said = [client.post("/v1/attachments", json=one).status_code for one in (body, body, ended, ended)]
+    assert said == [201, 200, 201, 200]
+    (carrier,) = client.get("/v1/shipments/SIP-1").json()["carriers"]
+    assert (carrier["device"], carrier["valid_to"]) == ("SIP/TRK-1", "2026-03-11T00:00:00Z")
+
+
 def test_an_empty_trace_in_every_format(client: TestClient) -> None:
     client.post("/v1/shipments", json=shipment())
     assert client.get("/v1/shipments/SIP-1/trace").json()["positions"] == []

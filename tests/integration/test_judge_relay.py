@@ -172,4 +172,4 @@ def test_what_is_not_kept_for_parks_is_not_sent(database: str, conn: Connection,
         until(lambda: waiting(conn) == 0)
     siren.close()
     assert kept == [b"%d" % number for number in range(5)]
-    assert set(siren.heard) == set(kept)
+    assert siren.heard == kept  # told once, however often keeping failed

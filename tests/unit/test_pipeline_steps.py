@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from devices.observation import Datum, Position
 from gateway.pipeline import road
@@ -101,6 +102,15 @@ def test_decode_leaves_strangers_to_admit() -> None:
 
     assert (one.unknown, one.heard, one.rejections) == ([0], {}, {})
     assert reasons(through(one, admit)) == {None: "unknown_device"}
+
+
+@pytest.mark.parametrize(("leaf", "reason"), [("", {}), ("SIP", {}), ("TAC", {None: "topic_mismatch"})])
+def test_a_parks_leaf_node_speaks_for_its_own_devices_only(leaf: str, reason: dict[None, str]) -> None:
+    one = load(event(1))
+    one.messages = [replace(message, leaf=leaf) for message in one.messages]
+
+    assert reasons(through(one, decode, admit)) == reason
+    assert len(one.heard) == (0 if reason else 1)
 
 
 def test_decode_rejects_what_was_poison_and_nothing_else() -> None:

@@ -120,3 +120,10 @@ def test_headers_of_a_publisher_are_kept_and_the_servers_are_not() -> None:
     )
     assert batch is not None
     assert [message.properties for message in batch.messages] == [{}, {"site": "A"}]
+
+
+def test_the_park_from_whose_leaf_node_a_message_was_fetched_is_what_the_hub_asked_of() -> None:
+    header = "BW_EDGE:K7pQm2Xa 41 bw.in.*.SIP.* > bw.in.0.TAC.TRK-0"
+    batch = assembler({0: 0}).assemble([one(1, 1), one(2, 2, headers={"Nats-Stream-Source": header})], 0.0)
+    assert batch is not None
+    assert [message.leaf for message in batch.messages] == ["", "SIP"]

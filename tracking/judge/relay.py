@@ -75,14 +75,14 @@ async def relay(
         keep: for sites whose parks have brokers of their own; a message is sent when it is kept, too. Raises
             OSError when it can't.
     """
-    failures = 0
+    failures, published = 0, set[int]()
     while not stop.is_set():
         try:
             with connect() as conn:
                 conn.execute(f"listen {OUTBOX_CHANNEL}".encode())
                 async with _client(broker()) as client:
                     while not stop.is_set():
-                        sent = await send_waiting(conn, client, now, keep)
+                        sent = await send_waiting(conn, client, now, keep, published)
                         failures = 0
                         if not sent:
                             await asyncio.to_thread(wait_for_news, conn, POLL_S)
@@ -95,11 +95,23 @@ async def relay(
 
 
 async def send_waiting(
-    conn: Connection, client: aiomqtt.Client, now: Callable[[], datetime], keep: Keep | None = None
+    conn: Connection,
+    client: aiomqtt.Client,
+    now: Callable[[], datetime],
+    keep: Keep | None = None,
+    published: set[int] | None = None,
 ) -> int:
     """Publish the oldest messages that wait; returns how many the broker has acknowledged.
 
     The database is asked in this thread: nothing else runs in its loop, and the statements are short.
+
+    Args:
+        conn: takes and marks messages.
+        client: connected.
+        now: for ``sent_at``.
+        keep: see ``relay``.
+        published: messages that the broker has acknowledged and that are not kept yet. It's updated, so that
+            none is published again as long as keeping fails.
 
     Raises:
         aiomqtt.MqttError: the connection was lost; what had been acknowledged is marked all the same.
@@ -109,11 +121,17 @@ async def send_waiting(
         waiting = outbox.take(conn, limit=BATCH)
         if not waiting:
             return 0
-        sent, failed = await _all(waiting, lambda message: _publish(client, message))
+        known = set[int]() if published is None else published
+        fresh = [message for message in waiting if message.outbox_id not in known]
+        acknowledged, failed = await _all(fresh, lambda message: _publish(client, message))
+        known.update(message.outbox_id for message in acknowledged)
+        sent = [message for message in waiting if message.outbox_id in known]
         if keep is not None:
             sent, not_kept = await _all(sent, keep)
             failed += not_kept
-        outbox.mark_sent(conn, [message.outbox_id for message in sent], sent_at=now())
+        done = [message.outbox_id for message in sent]
+        outbox.mark_sent(conn, done, sent_at=now())
+    known.difference_update(done)
     measures.OUTBOX_SENT.inc(len(sent))
     if failed:
         raise failed[0]

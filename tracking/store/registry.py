@@ -227,7 +227,10 @@ def attach(
     valid_to: datetime | None,
     recorded_at: datetime,
 ) -> bool:
-    """Put a device on a thing for an interval and leave the work that follows; False: it is there already."""
+    """Put a device on a thing for an interval and leave the work that follows; False: it is there already.
+
+    Another end of the same beginning takes the place of the one before.
+    """
     where = {
         "device_id": device_id,
         "thing_id": thing_id,
@@ -237,6 +240,7 @@ def attach(
     }
     if one(conn, "attachment", **where):
         return False
+    conn.execute(SQL["supersede_attachment"], {**where, "recorded_at": recorded_at})
     conn.execute(SQL["add_attachment"], {**where, "recorded_at": recorded_at})
     add_work(conn, "device", device_id, valid_from)
     return True

@@ -86,6 +86,12 @@ select attachment_id from attachments
 where device_id = %(device_id)s and thing_id = %(thing_id)s and role = %(role)s and valid_from = %(valid_from)s
   and valid_to is not distinct from %(valid_to)s and superseded_at is null;
 
+-- name: supersede_attachment
+-- What was said of the same beginning before.
+update attachments set superseded_at = %(recorded_at)s
+where device_id = %(device_id)s and thing_id = %(thing_id)s and role = %(role)s and valid_from = %(valid_from)s
+  and superseded_at is null;
+
 -- name: add_attachment
 insert into attachments (device_id, thing_id, role, valid_from, valid_to, recorded_at)
 values (%(device_id)s, %(thing_id)s, %(role)s, %(valid_from)s, %(valid_to)s, %(recorded_at)s)
