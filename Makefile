@@ -64,8 +64,10 @@ scenario: $(DEV) ## play the stories of simulators/scripts, compare every findin
 bench: $(DEV) ## every benchmark in its short form, figures in bench/results
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-bench-large: $(RUNTIME) ## reading among 100 million rows and 1 million shipments; needs 40 GB and an hour
-	@$(BIN)/bondwatch bench reading --rows 100000000 --shipments 1000000 $(ARGS)
+bench-large: $(RUNTIME) ## 100 million rows: reading with its plans, CPU an event; needs 40 GB and an hour
+	@mkdir -p bench/results
+	@$(BIN)/bondwatch bench reading --rows 100000000 --shipments 1000000 --explain bench/results/plans.md $(ARGS)
+	@$(BIN)/bondwatch bench growth --only rows --rows 10000000 --rounds 1 $(ARGS)
 
 soak: $(DEV) ## 2,000 events a second for an hour: memory, losses (ARGS="--for 600 --json")
 	@$(BIN)/python -m tests.bench.soak $(ARGS)

@@ -12,6 +12,7 @@ from msgspec import Struct
 from tracking.store.database import Connection, queries, query_subjects
 
 EXPLAIN: Final = b"explain (analyze, buffers, costs off, timing off) "
+_TIMES: Final = ("Planning Time:", "Execution Time:")
 
 
 class Plan(Struct, frozen=True):
@@ -24,6 +25,11 @@ class Plan(Struct, frozen=True):
 
     query: str
     lines: list[str]
+
+    @property
+    def ms(self) -> float:
+        """Planned and run, in the server."""
+        return sum(float(line.split()[2]) for line in self.lines if line.startswith(_TIMES))
 
 
 @contextmanager
@@ -54,12 +60,17 @@ def explaining(conn: Connection) -> Iterator[list[Plan]]:
 
 
 def written(found: Sequence[tuple[str, Sequence[Plan]]]) -> str:
-    """As Markdown: a heading a question, a block a statement."""
+    """As Markdown: of each question its statements with their times, and the plan of the longest."""
     parts = []
     for question, plans in found:
-        parts.append(f"## {question}\n")
-        parts += [
-            f"`{plan.query or 'a statement without a name'}`\n\n```\n{chr(10).join(plan.lines)}\n```\n"
-            for plan in plans
-        ]
+        longest = max(plans, key=lambda plan: plan.ms)
+        spent: dict[str, list[float]] = {}
+        for plan in plans:
+            spent.setdefault(plan.query or "unnamed", []).append(plan.ms)
+        times = ", ".join(
+            f"`{name}` {sum(ms):.1f}" + (f" ({len(ms)} times)" if len(ms) > 1 else "")
+            for name, ms in spent.items()
+        )
+        parts += [f"## {question}", "", f"Milliseconds of each statement: {times}.", ""]
+        parts += [f"`{longest.query or 'unnamed'}`:", "", "```", *longest.lines, "```", ""]
     return "\n".join(parts)

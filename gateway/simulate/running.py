@@ -93,7 +93,10 @@ def play(
     )  # fmt: skip
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         for together in stories:
-            task = progress.add_task(", ".join(story.name for story in together), total=None, at="")
+            names = ", ".join(story.name for story in together)
+            task = progress.add_task(names, total=None, at="")
+            if not console.is_terminal:
+                console.print(f"playing {names} …")
             player.play(together, looks=looks, tell=partial(_tell, progress, task))
             for story in together:
                 if looks is not Looks.NONE and isinstance(story, World):

@@ -92,7 +92,7 @@ BENCHMARKS: Final[dict[str, Callable[[], Found]]] = {
     "ingest": lambda: bench("ingest", "--events", "200000", "--devices", "2000"),
     "mqtt_ingest": mqtt_ingest,
     "latency": latency,
-    "gates": lambda: gates.measure(arrivals=100, rate=0),
+    "gates": lambda: gates.measure(arrivals=100, rate=LATENCY_RATE),
     "custody": lambda: bench("custody", "--events", "40000", "--shipments", "1000", "--rounds", "1"),
     "growth": lambda: bench(
         "growth", "--devices", "600", "--zones", "500", "--rows", "200000", "--each", "12",
