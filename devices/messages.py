@@ -23,7 +23,10 @@ REJECTION_REASONS: Final[dict[str, str]] = {
     "seq_reused": "The same run and seq were already recorded with other content.",
     "unknown_device": "No device of that name is registered.",
     "revoked_device": "The device is registered, but no longer allowed to report.",
-    "topic_mismatch": "The topic is no device's events topic, or the event says that another device sent it.",
+    "topic_mismatch": (
+        "The topic is no device's events topic, the event says that another device sent it, or it came"
+        " through another park's leaf node."
+    ),
     "poison": "Storing the event failed for a reason that lies in the event itself; kept for an engineer.",
 }
 """Stable word -> what it means and, where the device can do something, what to do."""
