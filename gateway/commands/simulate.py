@@ -13,7 +13,7 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from gateway.embedded.home import Home
 from gateway.problem import Problem
@@ -240,7 +240,7 @@ def _tell(console: Console, report: Report) -> None:
 
 def _scores(scored: Mapping[str, Rule]) -> Table:
     counted, timed = ("found", "missed", "false", "precision", "recall"), ("delay p50", "p95")
-    table = Table("rule", *counted, *timed, "borderline", "taken back", box=None)
+    table = Table(Column("rule", no_wrap=True), *counted, *timed, "borderline", "taken back", box=None)
     for code, told in figures(scored).items():
         shares = [_shown(told[name], ".3f") for name in ("precision", "recall")]
         delays = [_shown(told[f"delay_{part}_s"], ".0f", " s") for part in ("p50", "p95")]
