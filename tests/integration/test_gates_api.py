@@ -123,6 +123,15 @@ def test_an_override_opens_with_who_and_why(barrier: Barrier, api: TestClient) -
     ]
 
 
+def test_a_first_gate_that_a_paper_tells_of_too_is_no_second_gate(barrier: Barrier, api: TestClient) -> None:
+    barrier.files_pass(PASS, RIGHT, two_gates=True)
+    assert barrier.arrives(0, plate=RIGHT, **{"pass": PASS}).uses_pass
+    barrier.moves_pass(PASS, "first_gate", 120)
+    shown = api.get(f"/v1/passes/{PASS}").json()
+    assert (shown["state"], shown["since"]) == ("first_gate", "2026-03-04T12:00:00Z")
+    assert [use["gate"] for use in shown["uses"]] == ["G-1"]
+
+
 def test_the_same_word_at_the_same_moment_is_one_decision(barrier: Barrier, api: TestClient) -> None:
     held = barrier.arrives(0, plate=OTHER)
     one, again = (

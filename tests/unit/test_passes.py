@@ -15,8 +15,9 @@ from tests.support.yard import clock
 from tracking.domain.custody.documents import GatePass, PassMoved, PassState
 from tracking.domain.custody.gatehouse import place_of
 from tracking.domain.custody.passages import PassBook, PassLimits, Refusal
-from tracking.domain.custody.passes import PASS_MOVES, PassEvent
+from tracking.domain.custody.passes import PASS_MOVES, PassEvent, Use
 from tracking.domain.custody.passing import fold
+from tracking.domain.custody.standing import standing
 
 
 @pytest.fixture
@@ -274,6 +275,56 @@ def test_a_vehicle_that_had_unloaded_the_goods_does_not_speak_for_them(yard: Gat
     yard.at_gate("G-SIPE-N2", at="12:00")
     yard.at_gate("G-SIPE-N2", at="12:40")
     assert len(yard.book().passages) == 1
+
+
+# ---- what is shown of a pass: its papers and the gates' decisions
+
+
+@pytest.mark.parametrize(
+    ("words", "uses", "expected", "since"),
+    [
+        ([], ["G-1 11:16"], "first_gate", "11:16"),
+        ([("first_gate", "11:15")], ["G-1 11:16"], "first_gate", "11:15"),
+        ([("first_gate", "11:17")], ["G-1 11:16"], "first_gate", "11:16"),
+        ([("first_gate", "11:40")], ["G-1 11:16"], "first_gate", "11:16"),
+        ([("first_gate", "11:15")], ["G-1 11:16", "G-2 11:20"], "second_gate", "11:20"),
+        ([("first_gate", "11:00")], ["G-2 11:40"], "second_gate", "11:40"),
+        ([("first_gate", "11:15"), ("second_gate", "11:22")], ["G-2 11:20", "G-1 11:16"], "second_gate",
+         "11:20"),
+        ([], ["G-1 11:16", "G-1 11:17"], "first_gate", "11:16"),
+        ([], ["G-1 11:16", "G-1 11:17", "G-1 11:18", "G-2 11:18:30"], "second_gate", "11:18:30"),
+        ([], ["G-1 08:05"], "first_gate", "08:10"),
+        ([("void", "11:30")], ["G-1 11:16"], "void", "11:30"),
+        ([("void", "11:10")], ["G-1 11:16"], "void", "11:10"),
+    ],
+)  # fmt: skip
+def test_a_passage_that_a_paper_tells_of_too_counts_once(
+    yard: GateYard, words: list[tuple[str, str]], uses: list[str], expected: str, since: str
+):
+    yard.files_pass(two_gates=True)
+    for word, time in words:
+        yard.moves_pass("Z-1", PassState(word), at=time)
+    used = [Use(clock(time), gate) for gate, time in (use.split(" ") for use in uses)]
+    shown = standing(yard.documents["S-1"], used)
+    assert shown is not None
+    assert (shown.state, shown.since) == (PassState(expected), clock(since))
+
+
+def test_a_pass_that_nobody_applied_for_stands_nowhere():
+    assert standing([], [Use(clock("11:16"), "G-1")]) is None
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=200, deadline=None)
+def test_what_is_shown_of_a_pass_is_what_the_court_finds(dice: random.Random):
+    yard = _story(dice)
+    book = yard.book()
+    for number, paper in book.passes.items():
+        uses = [Use(use.used_at, use.gate.gate) for use in book.uses(number) if use.used_at is not None]
+        papers = [d for d in yard.documents["S-1"] if d.number == number]
+        shown = standing(dice.sample(papers, len(papers)), dice.sample(uses, len(uses)))
+        assert shown is not None
+        assert (shown.state, shown.since, shown.body) == (paper.state, paper.since, paper.body)
 
 
 # ---- order and repetition

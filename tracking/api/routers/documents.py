@@ -18,8 +18,9 @@ from tracking.api.pass_models import NewPass, NewPassState
 from tracking.api.problems import Problem, not_found
 from tracking.api.routers.shipments import find
 from tracking.domain.custody import documents as bodies
-from tracking.domain.custody import passes
 from tracking.domain.custody.documents import Body, GatePass
+from tracking.domain.custody.passes import Use
+from tracking.domain.custody.standing import standing
 from tracking.domain.custody.told import Document
 from tracking.store import documents, gates, registry
 from tracking.store.documents import About
@@ -122,15 +123,14 @@ def show_pass(number: str, ctx: Ctx, _: Authorised) -> dict[str, Any]:
     with ctx.pool.connection() as conn:
         rows = documents.of_thing(conn, _pass(number).uri)
         uses = gates.uses_of(conn, number)
-    known: passes.Pass | None = None
-    for document in sorted(map(_document, rows), key=passes.document_order):
-        known = passes.told(known, document)
+    used = [Use(use["time"], use["gate"]) for use in uses]
+    known = standing(map(_document, rows), used)
     if known is None:
         raise not_found("pass", number)
     return {
         "number": number,
-        "state": known.state_after(len(uses)).value,
-        "since": max([known.since, *(use["time"] for use in uses)]),
+        "state": known.state.value,
+        "since": known.since,
         "uses": uses,
         "pass": bodies.fields(known.body),
         "shipments": sorted({shipment for row in rows for shipment in row["shipments"]}),

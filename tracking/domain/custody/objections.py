@@ -15,9 +15,9 @@ from tracking.domain.custody import boxes, weighing
 from tracking.domain.custody.documents import PassType
 from tracking.domain.custody.gatehouse import NO_GOODS
 from tracking.domain.custody.passages import Passage, Refusal
-from tracking.domain.custody.passes import Pass
+from tracking.domain.custody.passes import Change, Pass, Use
 from tracking.domain.custody.plates import Likeness
-from tracking.domain.custody.told import Report
+from tracking.domain.custody.told import Document
 from tracking.domain.custody.verdicts import Evidence, Outcome, Severity, cite_document, cite_report
 from tracking.domain.custody.weighing import EmptyLimits, WeightLimits
 
@@ -141,9 +141,14 @@ def used_again(passage: Passage) -> Objection | None:
     if paper is None or Refusal.USED not in passage.refusals or passage.likeness is Likeness.DIFFERENT:
         return None
     last = paper.changes[-1]
-    cited = cite_report(last.by) if isinstance(last.by, Report) else cite_document(last.by)
     text = f"the pass was used at {last.time.isoformat()}"
-    return _against(passage, "pass_reused", paper.number, Severity.CRITICAL, text, cited)
+    return _against(passage, "pass_reused", paper.number, Severity.CRITICAL, text, cite_change(last))
+
+
+def cite_change(change: Change) -> Evidence:
+    """The paper or the report by which a pass took a state."""
+    assert not isinstance(change.by, Use)  # that is what decisions come to, and rules read what they rest on
+    return cite_document(change.by) if isinstance(change.by, Document) else cite_report(change.by)
 
 
 def wrong_direction(passage: Passage) -> Objection | None:

@@ -72,13 +72,28 @@ DEAD: Final = frozenset({DELETED, VOID})
 TOLD_WITHIN: Final = timedelta(minutes=10)
 """Others' word of a passage and a gate's report no further apart are of one passage; ours."""
 
+SAME_PASSAGE: Final = timedelta(seconds=60)
+"""A vehicle read again in its lane so soon after it used its pass stands there still; ours."""
+
+
+class Use(Struct, frozen=True):
+    """A gate's decision that a vehicle uses a pass; what is shown of passes rests on it, rules read reports.
+
+    Attributes:
+        time: when the vehicle was at the gate.
+        gate: its code.
+    """
+
+    time: datetime
+    gate: str
+
 
 class Change(Struct, frozen=True):
     """A pass took a state at a moment, by a paper or by a vehicle at a gate."""
 
     time: datetime
     state: PassState
-    by: Document | Report
+    by: Document | Report | Use
 
 
 class Pass(Struct, frozen=True):
@@ -123,35 +138,26 @@ class Pass(Struct, frozen=True):
             return PassEvent.SECOND_GATE
         return PassEvent.FIRST_GATE if self.body.two_gates else PassEvent.GATE
 
-    def state_after(self, uses: int) -> PassState:
-        """The state after vehicles have passed gates with it so many times, beside what papers say."""
-        state = self.state
-        for _ in range(uses):
-            event = PassEvent.FIRST_GATE if self.body.two_gates else PassEvent.GATE
-            event = PassEvent.SECOND_GATE if state is FIRST_GATE else event
-            state = PASS_MOVES.get((state, event), state)
-        return state
-
     def is_usable(self) -> bool:
         """Whether a vehicle at a gate may use it now."""
         return (self.state, self.gate_event()) in PASS_MOVES
 
-    def used_by(self, report: Report, time: datetime) -> Pass:
+    def used_by(self, user: Report | Use, time: datetime) -> Pass:
         """After a vehicle used it; it must be usable."""
         state = PASS_MOVES[self.state, self.gate_event()]
-        return _changed(self, Change(time, state, report))
+        return _changed(self, Change(time, state, user))
 
-    def is_confirmed_by(self, report: Report) -> bool:
+    def is_confirmed_by(self, user: Report | Use) -> bool:
         """Whether this is the vehicle whose passage somebody told of just before."""
         last = self.changes[-1]
         was_told = isinstance(last.by, Document) and last.state in USED
-        return was_told and abs(report.time - last.time) <= TOLD_WITHIN
+        return was_told and abs(user.time - last.time) <= TOLD_WITHIN
 
-    def confirmed_by(self, report: Report) -> Pass:
+    def confirmed_by(self, user: Report | Use) -> Pass:
         """After the vehicle was reported whose passage somebody had told of already."""
         *before, last = self.changes
         return Pass(
-            self.number, self.paper, self.body, (*before, Change(last.time, last.state, report)), self.refused
+            self.number, self.paper, self.body, (*before, Change(last.time, last.state, user)), self.refused
         )
 
 

@@ -30,12 +30,9 @@ from tracking.domain.custody.passages import (
     gate_of,
     override,
 )
-from tracking.domain.custody.passes import DEAD, Pass, document_order, told
+from tracking.domain.custody.passes import DEAD, SAME_PASSAGE, Pass, document_order, told
 from tracking.domain.custody.plates import Likeness
 from tracking.domain.custody.told import Document, Report
-
-SAME_PASSAGE: Final = timedelta(seconds=60)
-"""A vehicle read again in its lane so soon after it used its pass stands there still; ours."""
 
 OF_PASSES: Final = (GatePass, PassMoved, PlateConfirmed, GateOverride)
 """What of all documents is read here."""

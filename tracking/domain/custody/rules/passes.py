@@ -13,17 +13,16 @@ from tracking.domain.custody import objections
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.complaints import passing_in_order, told
 from tracking.domain.custody.documents import Binding, PassState
+from tracking.domain.custody.objections import cite_change
 from tracking.domain.custody.passages import PassBook, PassLimits
 from tracking.domain.custody.passes import DEAD, USED, Change, Pass
 from tracking.domain.custody.rules.registry import rule
-from tracking.domain.custody.told import Document
 from tracking.domain.custody.verdicts import (
     Evidence,
     Outcome,
     Severity,
     Verdict,
     cite_document,
-    cite_report,
 )
 
 L = TypeVar("L", bound=PassLimits)
@@ -178,7 +177,7 @@ def _unused(passes: PassBook, limits: UnusedLimits) -> Iterator[_Wait]:
     for paper in passes.passes.values():
         for change, ended in _in_state(paper, PassState.APPROVED):
             due = change.time + timedelta(hours=limits.valid_h)
-            yield _Wait(paper.number, due, ended, (cite_document(paper.paper), _cite(change)))
+            yield _Wait(paper.number, due, ended, (cite_document(paper.paper), cite_change(change)))
 
 
 def _incomplete(passes: PassBook, limits: CompleteLimits) -> Iterator[_Wait]:
@@ -194,15 +193,15 @@ def _incomplete(passes: PassBook, limits: CompleteLimits) -> Iterator[_Wait]:
         ended = None if None in settled else max(moment for moment in settled if moment is not None)
         missing = [cite_document(p.paper) for p, moment in zip(group, settled, strict=True) if moment is None]
         due = first.time + timedelta(hours=limits.complete_within_h)
-        yield _Wait(bill, due, ended, (_cite(first), *missing))
+        yield _Wait(bill, due, ended, (cite_change(first), *missing))
 
 
 def _between(passes: PassBook, limits: BetweenLimits) -> Iterator[_Wait]:
     for paper in passes.passes.values():
         for change, ended in _in_state(paper, PassState.FIRST_GATE):
             due = change.time + timedelta(minutes=limits.max_between_min)
-            after = [_cite(later) for later in paper.changes if later.time == ended]
-            yield _Wait(paper.number, due, ended, (cite_document(paper.paper), _cite(change), *after))
+            after = [cite_change(later) for later in paper.changes if later.time == ended]
+            yield _Wait(paper.number, due, ended, (cite_document(paper.paper), cite_change(change), *after))
 
 
 def _in_state(paper: Pass, state: PassState) -> Iterator[tuple[Change, datetime | None]]:
@@ -216,10 +215,6 @@ def _in_state(paper: Pass, state: PassState) -> Iterator[tuple[Change, datetime 
 def _settled(paper: Pass) -> datetime | None:
     """When nothing more was expected of a pass."""
     return next((change.time for change in paper.changes if change.state in USED | DEAD), None)
-
-
-def _cite(change: Change) -> Evidence:
-    return cite_document(change.by) if isinstance(change.by, Document) else cite_report(change.by)
 
 
 def _next(case: Case, waits: Iterator[_Wait]) -> datetime | None:
