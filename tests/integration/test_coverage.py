@@ -14,10 +14,12 @@ from tests.support.court import Court
 from tests.support.recording import at
 from tracking.api.access import key_hash
 from tracking.api.app import create_app
+from tracking.console import pages
 from tracking.domain.ledger.checkpoint import Signer
 from tracking.exchange import certificate, coverage
 from tracking.judge.checkpoints import Checkpointer
-from tracking.store import registry
+from tracking.store import judging, registry
+from tracking.store.database import Connection
 
 CARRIER = "91320594MA1WDEM02P"
 KEY = "bwk_a-key-of-this-test"
@@ -34,9 +36,9 @@ def court(database: str) -> Iterator[Court]:
 @pytest.fixture
 def api(court: Court) -> Iterator[TestClient]:
     registry.add_key(court.conn, "tests", key_hash(KEY), at(0))
-    with TestClient(
-        create_app(court.dsn, now=lambda: at(9000)), headers={"Authorization": f"Bearer {KEY}"}
-    ) as client:
+    app = create_app(court.dsn, now=lambda: at(9000))
+    pages.mount(app)
+    with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}) as client:
         yield client
 
 
@@ -165,6 +167,24 @@ def test_before_the_first_leg_there_are_no_numbers(court: Court, api: TestClient
 def test_the_snapshot_can_t_write(court: Court) -> None:
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), coverage.snapshot(court.conn) as conn:
         conn.execute("delete from log")
+
+
+def test_a_page_gathers_what_it_tells_once(
+    court: Court, api: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chain, coverage and temperatures rest on the same facts; those cost most of a page."""
+    journey(court)
+    asked: list[list[int]] = []
+    terms_of = judging.terms_of
+
+    def counting(conn: Connection, ids: list[int]) -> Any:
+        asked.append(ids)
+        return terms_of(conn, ids)
+
+    monkeypatch.setattr(judging, "terms_of", counting)
+    page = api.get("/shipments/S-1?lang=en")
+    assert (page.status_code, len(asked)) == (200, 1)
+    assert "Custody coverage" in page.text
 
 
 def test_the_certificate_carries_them(court: Court) -> None:

@@ -24,7 +24,7 @@ from tracking.console import certificate, view
 from tracking.console.drawing import draw
 from tracking.console.i18n import Language, Words, choose
 from tracking.domain.custody.cold_report import Thermometer
-from tracking.exchange import account, coverage, temperature
+from tracking.exchange import account, coverage, gathered, temperature
 from tracking.exchange import certificate as exchange
 from tracking.judge.decoding import Undecodable
 from tracking.store import corrections, documents, loadings, reading, traces
@@ -195,12 +195,12 @@ def _as_of_now(ctx: Context, number: str) -> tuple[dict[str, Any], Sequence[Ther
     """Chain, coverage and temperatures as of now; a page without them where bytes can't be read."""
     try:
         with ctx.pool.connection() as conn, coverage.snapshot(conn):
-            found, measured = coverage.shipment(conn, number), temperature.shipment(conn, number)
+            found = gathered.of_one(conn, number)
+            if found is None:
+                return {}, ()
+            return coverage.told(coverage.of(conn, found)), temperature.of(found).thermometers
     except Undecodable:
         return {}, ()
-    if found is None or measured is None:
-        return {}, ()
-    return coverage.told(found), measured.thermometers
 
 
 @router.get("/login", name="login")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 from psycopg import IsolationLevel
@@ -23,15 +23,12 @@ from tracking.domain.custody.coverage import coverage
 from tracking.domain.custody.intervals import Interval, earlier
 from tracking.domain.custody.judge import judge
 from tracking.domain.custody.shares import Coverage, ShipmentCoverage, Total, as_json, within
-from tracking.judge.gather import gather
-from tracking.judge.places import Areas
+from tracking.exchange import gathered
+from tracking.exchange.gathered import Gathered
 from tracking.store import coverage as store
 from tracking.store import positions
 from tracking.store.database import Connection
 from tracking.store.judging import ShipmentRow
-
-AT_ONCE: Final = 50
-"""Shipments gathered together."""
 
 
 class By(StrEnum):
@@ -84,8 +81,13 @@ def shipment(conn: Connection, number: str) -> Covered | None:
         conn: within a transaction of one snapshot, or not within any.
         number: of the shipment.
     """
-    row = store.shipment(conn, number)
-    return None if row is None else next(_covered(conn, [row]))
+    found = gathered.of_one(conn, number)
+    return None if found is None else of(conn, found)
+
+
+def of(conn: Connection, found: Gathered) -> Covered:
+    """The numbers of a shipment whose facts are there; within the same snapshot."""
+    return _covered(conn, found, store.unsigned_batches(conn))
 
 
 def sums(conn: Connection, by: By, during: tuple[datetime, datetime], *, after: int, limit: int) -> Summed:
@@ -101,7 +103,9 @@ def sums(conn: Connection, by: By, during: tuple[datetime, datetime], *, after: 
     rows = store.shipments(conn, since=during[0], until=during[1], after=after, limit=limit)
     groups: dict[str | None, Total] = {}
     counted = 0
-    for one in _covered(conn, rows):
+    unsigned = store.unsigned_batches(conn)
+    for facts in gathered.of_each(conn, rows):
+        one = _covered(conn, facts, unsigned)
         mine = list(_shares(one, by, during))
         counted += bool(mine)
         for group, found in mine:
@@ -136,20 +140,12 @@ def told(found: Covered) -> dict[str, Any]:
     }
 
 
-def _covered(conn: Connection, rows: Sequence[ShipmentRow]) -> Iterator[Covered]:
-    until = positions.watermark(conn) or EPOCH
-    areas = Areas().current(conn)
-    unsigned = store.unsigned_batches(conn)
-    for at in range(0, len(rows), AT_ONCE):
-        some = rows[at : at + AT_ONCE]
-        gathered = gather(conn, some, areas, until)
-        for row in some:
-            facts = gathered[row.shipment_id]
-            findings = judge(facts, until).findings
-            case = open_case(facts, until)
-            report = measured(continuity(case, findings), case)
-            signed = [] if unsigned is None else _signed(conn, unsigned, case)
-            yield Covered(row, until, report, coverage(case, findings, signed))
+def _covered(conn: Connection, found: Gathered, unsigned: Sequence[int] | None) -> Covered:
+    findings = judge(found.facts, found.through).findings
+    case = open_case(found.facts, found.through)
+    report = measured(continuity(case, findings), case)
+    signed = [] if unsigned is None else _signed(conn, unsigned, case)
+    return Covered(found.shipment, found.through, report, coverage(case, findings, signed))
 
 
 def _signed(conn: Connection, unsigned: Sequence[int], case: Case) -> list[Interval]:

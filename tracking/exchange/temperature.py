@@ -8,12 +8,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from devices.observation import EPOCH
 from tracking.domain.custody.cold_report import Thermometer, cold_report
-from tracking.judge.gather import gather
-from tracking.judge.places import Areas
-from tracking.store import coverage as store
-from tracking.store import positions
+from tracking.exchange import gathered
+from tracking.exchange.gathered import Gathered
 from tracking.store.database import Connection
 
 
@@ -36,13 +33,14 @@ def shipment(conn: Connection, number: str) -> Measured | None:
         conn: within a transaction of one snapshot.
         number: of the shipment.
     """
-    row = store.shipment(conn, number)
-    if row is None:
-        return None
-    until = positions.watermark(conn) or EPOCH
-    facts = gather(conn, [row], Areas().current(conn), until)[row.shipment_id]
-    found = cold_report(facts, until)
-    return Measured(until, tuple(sorted(found, key=lambda one: (one.device, one.thing))))
+    found = gathered.of_one(conn, number)
+    return None if found is None else of(found)
+
+
+def of(found: Gathered) -> Measured:
+    """What was measured of a shipment whose facts are there."""
+    report = cold_report(found.facts, found.through)
+    return Measured(found.through, tuple(sorted(report, key=lambda one: (one.device, one.thing))))
 
 
 def told(found: Measured) -> dict[str, Any]:
