@@ -14,7 +14,7 @@ from typing import Final
 from devices.observation import Observation
 from gateway.pipeline.load import Heard, Load
 from gateway.pipeline.tools import Tools
-from tracking.domain.tracks import DeviceEvents, Folded, due_us, fold_batch
+from tracking.domain.tracks import DeviceEvents, Folded, fold_batch, look_us
 from tracking.domain.tracks.milestones import PASSED_GATE, SEAL_CUT, SEAL_TAMPERED
 from tracking.store.record import SnapshotRow, WorkRow
 
@@ -32,10 +32,13 @@ def fold(load: Load, tools: Tools) -> None:
     waiting: list[tuple[Heard, Sequence[Observation]]] = []
     for device_id, heard in load.heard.items():
         if heard.events and heard.state.track.silent_us is not None and load.replay is None:
-            load.reached[device_id] = min(load.messages[index].received_us for index in heard.origins)
+            came = [load.messages[index].received_us for index in heard.origins]
+            load.reached[device_id], heard.state.contact_us = min(came), max(came)
         fresh = _after_head(load, heard)
         if fresh:
             waiting.append((heard, fresh))
+        elif device_id in load.reached:
+            _arm(load, tools, heard)
     most = tools.limits.snapshot_every
     while waiting:
         events = [
@@ -84,8 +87,16 @@ def _take(load: Load, tools: Tools, heard: Heard, folded: Folded, count: int) ->
         changed_us = min(milestone.time_us for milestone in folded.milestones)
         urgent = any(milestone.kind in URGENT for milestone in folded.milestones)
         load.work.append(WorkRow("device", device_id, changed_us, None, urgent))
-    if not state.due_armed:
-        due = due_us(folded.track, heard.device.profile, tools.parameters)
-        if due is not None:
-            state.due_armed = True
-            load.work.append(WorkRow("device_due", device_id, due, due + tools.limits.silence_grace_us))
+    _arm(load, tools, heard)
+
+
+def _arm(load: Load, tools: Tools, heard: Heard) -> None:
+    """Have the judge look when the device may have fallen silent, or away again, unless it will anyway."""
+    state = heard.state
+    if state.due_armed:
+        return
+    due = look_us(state, heard.device.profile, tools.parameters)
+    if due is not None:
+        state.due_armed = True
+        due_at = due + tools.limits.silence_grace_us
+        load.work.append(WorkRow("device_due", heard.device.device_id, due, due_at))

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.court import Court, Truck
 from tests.support.recording import at
+from tests.support.rows import NOON_US, SECOND_US
 from tracking.store import terms
 
 
@@ -68,6 +69,57 @@ def test_who_is_silent_is_noted_as_unreachable_until_anything_comes_and_late_dat
     (note,) = [row for row in notes(court) if row[0] == "unreachable"]
     assert note == ("unreachable", at(480), at(truck.told), True)
     assert silence(court) == []
+
+
+def comes(court: Court, truck: Truck, seconds: float, *events: dict[str, object]) -> None:
+    """Events of the past reach the broker at that moment."""
+    court.station.clock_us = NOON_US + round(seconds * SECOND_US)
+    court.station.deliver(truck.device.sends(*events, received=seconds))
+    court.reached(seconds)
+    court.judge()
+
+
+def passes(court: Court, seconds: float) -> None:
+    court.reached(seconds)
+    court.judge()
+
+
+@pytest.mark.parametrize("held_back", [slice(1, 2), slice(14, 16)], ids=["before the silence", "into it"])
+def test_who_is_away_again_after_telling_of_the_past_is_noted_again(court: Court, held_back: slice) -> None:
+    """Silent at 480, or at 600 by what came at 2000; either way nothing comes from 2000 on."""
+    truck = court.truck().stands(0, 350)
+    late, told = truck.events[held_back], truck.events[:10]
+    court.deliver(truck, [event for event in told if event not in late])
+    passes(court, 700)
+    first = ("unreachable", at(480), at(480), False)
+    assert notes(court) == [first]
+    comes(court, truck, 2000, *late)
+    ended = ("unreachable", at(480), at(2000), True)
+    assert [row for row in notes(court) if row[0] == "unreachable"] == [ended]
+    passes(court, 2309)
+    assert [row for row in notes(court) if row[0] == "unreachable"] == [ended]
+    passes(court, 2310)
+    again = ("unreachable", at(2300), at(2300), False)
+    assert [row for row in notes(court) if row[0] == "unreachable"] == [ended, again]
+    assert dues(court) == []
+    passes(court, 9000)
+    assert [row for row in notes(court) if row[0] == "unreachable"] == [ended, again]
+
+
+def test_away_is_counted_from_the_last_contact(court: Court) -> None:
+    truck = court.truck().stands(0, 200)
+    court.deliver(truck, [truck.events[0], truck.events[9]])
+    passes(court, 700)
+    comes(court, truck, 2000, truck.events[1])
+    comes(court, truck, 2200, truck.events[2])
+    passes(court, 2450)
+    assert [row[1] for row in notes(court) if row[0] == "unreachable"] == [at(480)]
+    passes(court, 2510)
+    assert [row[1] for row in notes(court) if row[0] == "unreachable"] == [at(480), at(2500)]
+    court.deliver(truck, [truck.device.event(2600)])
+    assert [row[3] for row in notes(court) if row[0] == "unreachable"] == [True, True]
+    passes(court, 2950)
+    assert [row[1] for row in notes(court) if row[0] == "unreachable"] == [at(480), at(2500), at(2901)]
 
 
 def test_noticed_a_day_later_it_opened_at_the_same_moment(court: Court) -> None:

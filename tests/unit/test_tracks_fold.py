@@ -337,7 +337,9 @@ def test_state_survives_storage():
     folded = (
         Truck(*moved(LON, LAT, -900, 0)).drives(800).stands(9).is_seen(900).folded(square("Z", LON, LAT, 400))
     )
-    state = DeviceState({7: [(1, 17), (19, 19)]}, folded.track, 12, due_armed=True)
+    state = DeviceState(
+        {7: [(1, 17), (19, 19)]}, folded.track, 12, due_armed=True, contact_us=1_700_000_000_000_000
+    )
     assert folded.track.areas
     assert folded.track.leaving is not None
     assert DeviceState.decode(state.encode()) == state

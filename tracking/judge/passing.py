@@ -18,11 +18,13 @@ from tracking.domain.tracks import (
     FOLD_VERSION,
     SILENCE_GRACE_US,
     DeviceState,
+    Folded,
     Milestone,
     Parameters,
     Profile,
     advance,
-    due_us,
+    look_us,
+    unreachable_us,
 )
 from tracking.domain.tracks.milestones import SILENT
 from tracking.store import judging, record, work
@@ -56,34 +58,43 @@ class Passing:
         told: list[tuple[int, Milestone]] = []
         saved: list[tuple[int, bytes, int]] = []
         dues: dict[int, datetime | None] = {}
+        notes: list[NoteRow] = []
         for device_id, stored in states.items():
             state = DeviceState.decode(stored)
             profile = Profile(profiles[device_id].expected_every_s)
+            before = (state.due_armed, state.contact_us)
             folded = advance(state.track, profile, micros(watermark), self._params)
             told += [(device_id, milestone) for milestone in folded.milestones]
             state.track = folded.track
-            armed = state.due_armed
+            since = _unreachable_since(state, profile, folded, self._params)
+            if since is not None and since <= micros(watermark):
+                notes.append(NoteRow(device_id, "unreachable", since, since, 1, {}))
+                state.contact_us = None
             dues[device_id] = next_look(state, profile, self._params)
-            if folded.milestones or state.due_armed != armed:
+            if folded.milestones or (state.due_armed, state.contact_us) != before:
                 heard = folded.track.heard
                 saved.append((device_id, state.encode(), heard[0] if heard is not None else 0))
         record.save_states(conn, saved)
         tell(conn, told, now)
-        record.add_notes(
-            conn, [_unreachable(device_id, one) for device_id, one in told if one.kind == SILENT]
-        )
+        record.add_notes(conn, notes)
         work.finish(conn, [row.work_id for row in taken])
         judging.settle_dues(conn, "device_due", dues)
 
 
-def _unreachable(device_id: int, silent: Milestone) -> NoteRow:
-    """Nothing has come since: true of now, whatever comes later. The gateway ends it."""
-    return NoteRow(device_id, "unreachable", silent.time_us, silent.time_us, 1, {})
+def _unreachable_since(
+    state: DeviceState, profile: Profile, folded: Folded, params: Parameters
+) -> int | None:
+    """Nothing has come since: true of now, whatever comes later. The gateway ends it, also by what is told
+    late of the past; then the device is noted again where it stays away as long once more.
+    """
+    if state.contact_us is not None:
+        return unreachable_us(state, profile, params)
+    return next((one.time_us for one in folded.milestones if one.kind == SILENT), None)
 
 
 def next_look(state: DeviceState, profile: Profile, params: Parameters) -> datetime | None:
     """When to look at a device again; notes in its state whether a row stands for that."""
-    due = due_us(state.track, profile, params)
+    due = look_us(state, profile, params)
     state.due_armed = due is not None
     return None if due is None else moment(due + SILENCE_GRACE_US)
 

@@ -22,7 +22,7 @@ from tracking.domain.tracks.levels import ALWAYS_US, Level, Levels
 from tracking.domain.tracks.milestones import FOLD_VERSION, KINDS, Milestone
 from tracking.domain.tracks.parameters import DEFAULTS, SILENCE_GRACE_US, SNAPSHOT_EVERY, Parameters, Profile
 from tracking.domain.tracks.refold import Refolded, Window, refold
-from tracking.domain.tracks.silence import advance, due_us
+from tracking.domain.tracks.silence import advance, due_us, look_us, unreachable_us
 from tracking.domain.tracks.state import BIRTH, DeviceState, Key, Standing, Track
 
 __all__ = [
@@ -49,5 +49,7 @@ __all__ = [
     "advance",
     "due_us",
     "fold_batch",
+    "look_us",
     "refold",
+    "unreachable_us",
 ]

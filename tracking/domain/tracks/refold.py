@@ -10,7 +10,7 @@ The caller reads and writes; this says what. The protocol, in one transaction th
 3. from the answer, supersede and add milestones, write its snapshots (the track's ``head`` is the key; one
    that is there already is replaced), and, where ``track`` is given, put it and ``since_snapshot`` into the
    device's state;
-4. arm the row for ``due_us(track)`` anew: a late observation moves the moment of falling silent.
+4. arm the row for ``look_us(state)`` anew: a late observation moves the moment of falling silent.
 
 Snapshots are taken at observations only, right after folding them, never after ``advance``. One that stands
 at an observation which counts no longer is forgotten before step 1.

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from tracking.domain.tracks.milestones import HEARD, SILENT, Milestone
 from tracking.domain.tracks.parameters import DEFAULTS, Parameters, Profile
-from tracking.domain.tracks.state import Key, Track
+from tracking.domain.tracks.state import DeviceState, Key, Track
 
 
 class Folded(Struct, frozen=True):
@@ -25,6 +25,21 @@ def due_us(track: Track, profile: Profile, params: Parameters = DEFAULTS) -> int
     if track.heard is None or track.silent_us is not None:
         return None
     return track.heard[0] + profile.silence_us(params)
+
+
+def unreachable_us(state: DeviceState, profile: Profile, params: Parameters = DEFAULTS) -> int | None:
+    """The moment from which nobody can reach a silent device again that had spoken of the past meanwhile:
+    nothing has come for as long as it may be silent. ``None``: it isn't silent, or nothing had come.
+    """
+    if state.track.silent_us is None or state.contact_us is None:
+        return None
+    return max(state.track.silent_us, state.contact_us + profile.silence_us(params))
+
+
+def look_us(state: DeviceState, profile: Profile, params: Parameters = DEFAULTS) -> int | None:
+    """The moment at which time passing tells something of the device; ``None``: nothing until it speaks."""
+    due = due_us(state.track, profile, params)
+    return due if due is not None else unreachable_us(state, profile, params)
 
 
 def advance(track: Track, profile: Profile, until_us: int, params: Parameters = DEFAULTS) -> Folded:

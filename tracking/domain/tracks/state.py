@@ -1,7 +1,7 @@
 """What the fold remembers of a device: what the future needs, so that equal states have equal futures.
 
-Nothing here depends on arrival: no counters, no receive times, no "advanced until". Two tracks are compared
-with ``==``; the bytes of ``encode`` are the same for equal states.
+Nothing in a track depends on arrival: no counters, no receive times, no "advanced until". Two tracks are
+compared with ``==``; the bytes of ``encode`` are the same for equal states.
 """
 
 from __future__ import annotations
@@ -163,13 +163,16 @@ class DeviceState(Struct, array_like=True):
         ranges: sequence numbers that are in, by run.
         track: the fold's state.
         since_snapshot: observations folded since the last snapshot.
-        due_armed: whether a row stands for the moment at which the device may fall silent.
+        due_armed: whether a row stands for the moment at which to look at the device again.
+        contact_us: the broker's time of the newest message of a device that was silent then; ``None``: no
+            such message has come since it was noted as unreachable. Only notes rest on it.
     """
 
     ranges: dict[int, Ranges] = {}
     track: Track = msgspec.field(default_factory=Track)
     since_snapshot: int = 0
     due_armed: bool = False
+    contact_us: int | None = None
 
     def encode(self) -> bytes:
         """As msgpack; unlike a track's, its bytes follow the order in which runs were first heard."""
