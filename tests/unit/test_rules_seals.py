@@ -192,6 +192,43 @@ def test_an_order_while_nobody_knows_the_place_leaves_it_undetermined(yard):
     assert of_seals(yard) == {}
 
 
+@pytest.mark.parametrize("until", [None, "11:40", "11:31"], ids=["lasts", "ends later", "ends with it"])
+def test_an_order_while_the_tracker_is_silent_leaves_it_undetermined(yard, until):
+    """Where it was last, in the inspection yard, isn't where the goods are."""
+    arrived(yard).was_silent(since="11:25", until=until)
+    yard.files(Order("INSP01"), at="11:19", source="decided")
+    says(yard, UNLOCKED, "11:31")
+    assert of_seals(yard) == {"seal_broken_in_transit": "undetermined"}
+    (finding,) = broken(yard)
+    assert {"missing": "place"} in finding.verdict.evidence
+
+
+@pytest.mark.parametrize(
+    ("since", "until"), [("11:26:01", "11:40"), ("11:25", "11:30:59")], ids=["not yet", "no longer"]
+)
+def test_a_tracker_that_is_not_silent_then_tells_the_place(yard, since, until):
+    arrived(yard).was_silent(since=since, until=until)
+    yard.files(Order("INSP01"), at="11:19", source="decided")
+    says(yard, UNLOCKED, "11:31")
+    assert of_seals(yard) == {}
+
+
+def test_another_device_that_speaks_tells_the_place_of_a_silent_one(yard):
+    arrived(yard).was_silent(since="11:25")
+    beside = yard.truck("TRK-2", role="secondary").enters("SIPCBZ-E", at="11:15")
+    yard.files(Order("INSP01"), at="11:19", source="decided")
+    says(yard, UNLOCKED, "11:31")
+    assert [over(f) for f in broken(yard)] == [(clock("11:31"), None)]  # not known to be in the yard
+    beside.enters("INSP01", at="11:26")
+    assert of_seals(yard) == {}
+
+
+def test_without_an_order_it_is_a_break_wherever_it_was(yard):
+    arrived(yard).was_silent(since="11:25")
+    says(yard, UNLOCKED, "11:31")
+    assert of_seals(yard) == {"seal_broken_in_transit": "critical"}
+
+
 def test_two_boxes_and_an_order_for_one_of_them(yard):
     other = "BNDU1000010"
     yard.holds_goods(other)

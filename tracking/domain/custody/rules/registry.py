@@ -15,7 +15,7 @@ from msgspec import Struct
 from tracking.domain.custody.case import Case
 from tracking.domain.custody.verdicts import Severity, Verdict
 
-RULES_VERSION: Final = 7
+RULES_VERSION: Final = 8
 """Goes up with every change of what any rule says; findings carry it."""
 
 Evaluate: TypeAlias = Callable[[Case, Any], Iterator[Verdict]]

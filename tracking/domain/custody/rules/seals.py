@@ -54,7 +54,8 @@ def seal_broken_in_transit(case: Case, limits: BreakLimits) -> Iterator[Verdict]
     finding. Closes when the seal is locked again, when a re-seal is recorded in its place, or when no leg
     runs any more.
 
-    Undetermined when an order was given in time but no device on the goods then had told of any place.
+    Undetermined when an order was given in time but no device on the goods then had told of any place, or all
+    that had were silent: for five of their intervals, as the track tells it, or until that very word.
 
     Must not fire for a seal that says it is unlocked and was never locked; nor for a seal that was replaced;
     nor for anything said of it after it was opened under an order, until it is locked again; nor on a leg
