@@ -66,3 +66,10 @@ def readers() -> Iterator[str]:
 
 def test_whoever_reads_what_does_not_count_says_why() -> None:
     assert sorted(readers()) == sorted(READ_WHATEVER_WAS_SAID)
+
+
+def test_nobody_reads_the_hourly_views() -> None:
+    """They count what was recorded, in error or not (docs/decisions says why)."""
+    texts = [text for subject in query_subjects() for text in queries(subject).values()]
+    assert texts
+    assert [text for text in texts if b"_hourly" in text] == []

@@ -218,6 +218,24 @@ class TestPartitions:
         ).fetchall()
         assert readings == [(NOON, 2, 4.0, 8.0, 6.0)]
 
+    def test_hourly_views_count_what_was_recorded_and_the_counted_series_what_counts(
+        self, conn: Connection, device: int
+    ) -> None:
+        """As on TimescaleDB, whose continuous aggregates no correction changes."""
+        record(
+            conn,
+            device,
+            [reading(1, NOON_US, temperature_c=4.0), reading(2, NOON_US + 1, temperature_c=99.0)],
+        )
+        conn.execute(
+            "insert into corrections"
+            " (device_id, event_time, run, seq, reason, why, corrective, by, recorded_at)"
+            " values (%s, %s, 1, 2, 'incorrect_data', 'a hand on the probe', '[]', 'test', %s)",
+            (device, moment(NOON_US + 1), NOON),
+        )
+        assert conn.execute("select readings, max_value from readings_hourly").fetchall() == [(2, 99.0)]
+        assert conn.execute("select count(*), max(value) from counted_readings").fetchall() == [(1, 4.0)]
+
 
 def test_the_table_of_kinds_is_the_one_in_code(conn: Connection) -> None:
     assert dict(conn.execute("select kind, name from observation_kinds").fetchall()) == KIND_NAMES
