@@ -52,10 +52,9 @@ def retention_(
         )
     table = Table("week", "devices dropped", "kept: evidence", "kept: a fold may need it", "events dropped")
     with connect(addresses.database_dsn(settings), application="bondwatch-retention") as conn:
-        held = retention.evidence(conn)
         assert limits[0] is not None
-        for week in retention.plan(conn, held, before=limits[0], evidence_before=limits[1], floor=floor):
-            events = str(retention.drop(conn, week, held, by=by, now=now)) if drop else "-"
+        for week in retention.plan(conn, before=limits[0], evidence_before=limits[1], floor=floor):
+            events = str(retention.drop(conn, week, by=by, now=now)) if drop else "-"
             counts = [str(len(some)) for some in (week.going, week.evidence, week.needed)]
             table.add_row(f"{week.begins:%Y-%m-%d}", *counts, events)
         if drop:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -20,8 +21,9 @@ from tracking.domain.ledger.checkpoint import Signer
 from tracking.exchange.verify.report import Report
 from tracking.exchange.verify.run import run
 from tracking.judge.checkpoints import Checkpointer
-from tracking.store import partitions, retention
+from tracking.store import carrying, partitions, retention
 from tracking.store.correcting import correct
+from tracking.store.database import Connection
 from tracking.store.retention import WEEK
 
 LATER = datetime(2027, 12, 1, tzinfo=UTC)
@@ -58,9 +60,8 @@ def verified(court: Court) -> Report:
 
 
 def drop(court: Court, *, evidence_before: datetime | None = None) -> int:
-    held = retention.evidence(court.conn)
-    weeks = retention.plan(court.conn, held, before=FLOOR, evidence_before=evidence_before, floor=FLOOR)
-    events = sum(retention.drop(court.conn, week, held, by="an operator", now=LATER) for week in weeks)
+    weeks = retention.plan(court.conn, before=FLOOR, evidence_before=evidence_before, floor=FLOOR)
+    events = sum(retention.drop(court.conn, week, by="an operator", now=LATER) for week in weeks)
     checkpoint(court)
     return events
 
@@ -174,6 +175,34 @@ def test_an_archived_shipment_may_go_and_is_judged_no_more(court: Court) -> None
     assert verified(court).differences == []
 
 
+def test_evidence_is_read_by_pages_and_nothing_of_it_is_lost(
+    court: Court, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all shipments there is more than fits; so it is of a week's events."""
+    court.deliver(court.truck("TRK-2", shipment="S-2").stands(0, 300))
+    court.judge()
+    checkpoint(court)
+    vans = observations(court, "VAN-1")
+    whole = list(retention.evidence(court.conn))
+    for name in ("SHIPMENTS", "BATCHES", "LEAVES"):
+        monkeypatch.setattr(retention, name, 1)
+    asked: list[list[int]] = []
+    goods_of = carrying.goods_of
+
+    def counting(conn: Connection, ids: list[int]) -> Any:
+        asked.append(ids)
+        return goods_of(conn, ids)
+
+    monkeypatch.setattr(carrying, "goods_of", counting)
+    reading = retention.evidence(court.conn)
+    first = next(reading)
+    assert len(asked) == 1
+    assert [first, *reading] == whole
+    assert [len(ids) for ids in asked] == [1, 1]
+    assert drop(court) == vans
+    assert verified(court).differences == []
+
+
 def test_what_a_fold_may_still_need_stays(court: Court) -> None:
     """The van still speaks, and no snapshot of it lies between: a late event would be folded from before."""
     court.conn.execute(
@@ -186,12 +215,9 @@ def test_what_a_fold_may_still_need_stays(court: Court) -> None:
 
 
 def test_the_week_that_the_moment_lies_in_stays(court: Court) -> None:
-    held = retention.evidence(court.conn)
-    planned = retention.plan(
-        court.conn, held, before=at(0) + timedelta(hours=1), evidence_before=None, floor=FLOOR
-    )
+    planned = retention.plan(court.conn, before=at(0) + timedelta(hours=1), evidence_before=None, floor=FLOOR)
     assert planned == []
-    (week,) = retention.plan(court.conn, held, before=at(0) + WEEK, evidence_before=None, floor=FLOOR)
+    (week,) = retention.plan(court.conn, before=at(0) + WEEK, evidence_before=None, floor=FLOOR)
     assert week.begins == datetime(2026, 3, 2, tzinfo=UTC)
     assert len(week.going) == len(week.evidence) == 1
 

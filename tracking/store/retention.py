@@ -6,9 +6,9 @@ gone whole, an entry that is a leaf of the log, and a note at each device and at
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tracking.domain.ledger.pruned import Gone, PrunedTree
 from tracking.store import carrying, documents, told
@@ -28,8 +28,11 @@ LOCK: Final = 0x42570012
 BATCHES: Final = 200
 """Looked at in one statement."""
 
+LEAVES: Final = 10_000
+"""Fetched at once."""
+
 SHIPMENTS: Final = 500
-"""Whose evidence is looked for at once."""
+"""Whose evidence is looked for and held at once; so many corrections, too."""
 
 MOMENT: Final = timedelta(microseconds=1)
 
@@ -60,29 +63,37 @@ class Week(NamedTuple):
         going: devices whose events go.
         evidence: devices whose events stay, because they are evidence.
         needed: devices whose events stay, because a fold may start there.
+        archives: archived shipments that rest on some of what goes.
     """
 
     begins: datetime
     going: Sequence[int]
     evidence: Sequence[int]
     needed: Sequence[int]
+    archives: Sequence[int]
 
 
-def evidence(conn: Connection, shipment_ids: Sequence[int] | None = None) -> list[Evidence]:
-    """All the evidence of these shipments; None: of all, and what was corrected.
+def evidence(conn: Connection, shipment_ids: Sequence[int] | None = None) -> Iterator[Evidence]:
+    """All the evidence of these shipments; None: of all, and what was corrected. Read as it is asked for.
 
     That is what devices said while they carried a shipment, with a margin, and what gates, scanners and
     others told of its things.
     """
-    archived: dict[int, bool] = dict(conn.execute(SQL["custodies"], {"ids": shipment_ids}).fetchall())
-    numbers = sorted(archived)
-    found = []
-    for begin in range(0, len(numbers), SHIPMENTS):
-        found += _evidence(conn, {number: archived[number] for number in numbers[begin : begin + SHIPMENTS]})
+    ids = None if shipment_ids is None else list(shipment_ids)
+    for page in _pages(conn, "custodies", {"ids": ids}):
+        yield from _evidence(conn, dict(page))
     if shipment_ids is None:
-        corrected = conn.execute(SQL["corrected"]).fetchall()
-        found += [Evidence(device, time, time + MOMENT, None, False) for device, time in corrected]
-    return found
+        for page in _pages(conn, "corrected", {}):
+            for _, device, time in page:
+                yield Evidence(device, time, time + MOMENT, None, False)
+
+
+def _pages(conn: Connection, query: str, asked: Mapping[str, Any]) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of a query that is asked by its first column."""
+    after = 0
+    while page := conn.execute(SQL[query], {**asked, "after": after, "limit": SHIPMENTS}).fetchall():
+        yield page
+        after = page[-1][0]
 
 
 def _evidence(conn: Connection, archived: Mapping[int, bool]) -> list[Evidence]:
@@ -107,43 +118,62 @@ def _evidence(conn: Connection, archived: Mapping[int, bool]) -> list[Evidence]:
 
 
 def plan(
-    conn: Connection,
-    held: Collection[Evidence],
-    *,
-    before: datetime,
-    evidence_before: datetime | None,
-    floor: datetime,
+    conn: Connection, *, before: datetime, evidence_before: datetime | None, floor: datetime
 ) -> list[Week]:
-    """What would go.
+    """What would go. Holds the devices of each week, and evidence for a moment only.
 
     Args:
         conn: any connection.
-        held: all evidence.
         before: weeks that end by then lose what is nobody's evidence.
         evidence_before: weeks that end by then lose what archived shipments rest on, too; None: none does.
         floor: nothing older may arrive any more.
     """
-    found = []
+    there: dict[datetime, dict[int, bool]] = {}
     for (begins,) in conn.execute(SQL["weeks"], {"before": before}).fetchall():
-        ends = begins + WEEK
-        if ends > before:
-            continue
-        may_go = evidence_before is not None and ends <= evidence_before
-        kept = {one.device_id for one in held if one.meets(begins, ends) and not (one.is_archived and may_go)}
-        asked = {"week": begins, "ends": ends, "floor": floor}
-        there: dict[int, bool] = dict(conn.execute(SQL["devices_of_week"], asked).fetchall())
-        found.append(
-            Week(
-                begins,
-                going=[one for one, is_needed in there.items() if one not in kept and not is_needed],
-                evidence=[one for one in there if one in kept],
-                needed=[one for one, is_needed in there.items() if one not in kept and is_needed],
-            )
+        if begins + WEEK <= before:
+            asked = {"week": begins, "ends": begins + WEEK, "floor": floor}
+            there[begins] = dict(conn.execute(SQL["devices_of_week"], asked).fetchall())
+    kept: dict[datetime, set[int]] = {begins: set() for begins in there}
+    for begins, one in _met(conn, there):
+        may_go = evidence_before is not None and begins + WEEK <= evidence_before
+        if not (one.is_archived and may_go):
+            kept[begins].add(one.device_id)
+    going = {
+        begins: [one for one, is_needed in devices.items() if one not in kept[begins] and not is_needed]
+        for begins, devices in there.items()
+    }
+    archives = _archives(conn, going) if evidence_before is not None else {}
+    found = [
+        Week(
+            begins,
+            going=going[begins],
+            evidence=[one for one in devices if one in kept[begins]],
+            needed=[one for one, is_needed in devices.items() if one not in kept[begins] and is_needed],
+            archives=sorted(archives.get(begins, ())),
         )
+        for begins, devices in there.items()
+    ]
     return [week for week in found if week.going or week.evidence or week.needed]
 
 
-def drop(conn: Connection, week: Week, held: Collection[Evidence], *, by: str, now: datetime) -> int:
+def _met(conn: Connection, weeks: Mapping[datetime, Collection[int]]) -> Iterator[tuple[datetime, Evidence]]:
+    """Each piece of evidence of these devices with each of the weeks that it meets."""
+    for one in evidence(conn):
+        for begins, devices in weeks.items():
+            if one.device_id in devices and one.meets(begins, begins + WEEK):
+                yield begins, one
+
+
+def _archives(conn: Connection, going: Mapping[datetime, Sequence[int]]) -> dict[datetime, set[int]]:
+    """The archived shipments that rest on what goes, by week."""
+    found: dict[datetime, set[int]] = {}
+    for begins, one in _met(conn, {begins: frozenset(devices) for begins, devices in going.items()}):
+        if one.shipment_id is not None and one.is_archived:
+            found.setdefault(begins, set()).add(one.shipment_id)
+    return found
+
+
+def drop(conn: Connection, week: Week, *, by: str, now: datetime) -> int:
     """Drop what goes of a week, in one transaction; returns how many events that were."""
     if not week.going:
         return 0
@@ -151,26 +181,15 @@ def drop(conn: Connection, week: Week, held: Collection[Evidence], *, by: str, n
     rows = {"week": week.begins, "ends": ends, "devices": devices}
     with conn.transaction():
         conn.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
-        going: dict[int, list[int]] = {}
-        for batch_id, leaf in conn.execute(SQL["leaves_of_week"], rows):
-            going.setdefault(batch_id, []).append(leaf)
-        events = sum(map(len, going.values()))
-        numbers = sorted(going)
-        for begin in range(0, len(numbers), BATCHES):
-            _prune(conn, {number: going[number] for number in numbers[begin : begin + BATCHES]})
+        events = 0
+        for going in _leaves(conn, rows):
+            events += sum(map(len, going.values()))
+            _prune(conn, going)
         conn.execute(SERIES["lift_decompression_limit"])
         conn.execute(SQL["delete_observations"], rows)
         conn.execute(SQL["delete_readings"], rows)
         conn.execute(SQL["note_devices"], rows)
-        touched = {
-            one.shipment_id
-            for one in held
-            if one.shipment_id is not None
-            and one.is_archived
-            and one.device_id in set(devices)
-            and one.meets(week.begins, ends)
-        }
-        conn.execute(SQL["note_archives"], {"shipments": sorted(touched), "at": now})
+        conn.execute(SQL["note_archives"], {"shipments": list(week.archives), "at": now})
         kept = len(week.evidence) + len(week.needed)
         conn.execute(
             SQL["add_retention"],
@@ -184,6 +203,21 @@ def drop(conn: Connection, week: Week, held: Collection[Evidence], *, by: str, n
             },
         )
     return events
+
+
+def _leaves(conn: Connection, rows: Mapping[str, Any]) -> Iterator[dict[int, list[int]]]:
+    """The leaves that go, by batch; some whole batches at once, because a week is more than fits."""
+    with conn.cursor(name="leaves_of_week") as cursor:
+        cursor.itersize = LEAVES
+        cursor.execute(SQL["leaves_of_week"], rows)
+        going: dict[int, list[int]] = {}
+        for batch_id, leaf in cursor:
+            if batch_id not in going and len(going) == BATCHES:
+                yield going
+                going = {}
+            going.setdefault(batch_id, []).append(leaf)
+        if going:
+            yield going
 
 
 def trees(conn: Connection, batches: Sequence[int]) -> dict[int, PrunedTree]:

@@ -1,14 +1,17 @@
 -- What is dropped because of its age, and what is archived.
 
 -- name: custodies
--- These shipments (null: all), and whether an archive has them.
+-- A page of these shipments (null: all), and whether an archive has them.
 select s.shipment_id, a.shipment_id is not null
 from shipments s left join archives a using (shipment_id)
-where %(ids)s::bigint[] is null or s.shipment_id = any(%(ids)s)
+where (%(ids)s::bigint[] is null or s.shipment_id = any(%(ids)s)) and s.shipment_id > %(after)s
+order by s.shipment_id limit %(limit)s
 
 -- name: corrected
--- What was ever declared to be in error, whether that was taken back or not.
-select device_id, event_time from corrections
+-- A page of what was ever declared to be in error, whether that was taken back or not.
+select entry, device_id, event_time from corrections
+where entry > %(after)s
+order by entry limit %(limit)s
 
 -- name: weeks
 -- The Mondays of the weeks of which something is there, before a moment.
