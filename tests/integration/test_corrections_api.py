@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,9 +20,11 @@ from tracking.console import pages
 from tracking.console.pages import SITE_ZONE
 from tracking.domain.ledger import certificate as documents
 from tracking.domain.ledger.checkpoint import Signer
+from tracking.exchange import evidence as opening
 from tracking.exchange.verify.run import run
 from tracking.judge.checkpoints import Checkpointer
-from tracking.store import registry
+from tracking.store import registry, retention
+from tracking.store.database import Connection
 
 KEY = "bwk_a-key-of-this-test"
 SIGNER = Signer(bytes(range(32)))
@@ -123,6 +125,51 @@ def test_a_finding_opens_to_the_exact_raw_messages(court: Court, client: TestCli
     page = client.get("/shipments/S-1?lang=zh").text
     assert "原始报文" in page
     assert f"/v1/shipments/S-1/findings/{finding['finding_id']}/evidence" in page
+
+
+def test_a_long_finding_opens_by_pages_each_of_which_speaks_for_itself(
+    court: Court, client: TestClient, finding: Row
+) -> None:
+    whole = evidence(client, finding)
+    assert (whole["count"], whole["next"]) == (len(whole["observations"]), None)
+    assert whole["count"] > 1
+
+    def turned() -> list[Row]:
+        found = [evidence(client, finding, limit="1")]
+        while following := found[-1]["next"]:
+            found.append(client.get(following).json())
+        return found
+
+    told = turned()
+    assert [one for page in told for one in page["observations"]] == whole["observations"]
+    assert {(page["count"], page["is_whole"]) for page in told} == {(whole["count"], None)}
+    gone = whole["observations"][-1]
+    court.conn.execute("delete from observations where run = %s and seq = %s", (gone["run"], gone["seq"]))
+    assert turned()[-1]["is_whole"] is False
+    assert client.get(told[0]["next"].replace("cursor=", "cursor=x")).status_code == 400
+
+
+def test_batches_are_hashed_a_few_at_a_time(
+    court: Court, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 8800, 1900).drives(8800, 12_000)
+    court.deliver(truck, size=1)
+    court.judge()
+    sign(court)
+    (finding,) = custody(client)
+    asked: list[int] = []
+    trees = retention.trees
+
+    def counting(conn: Connection, batches: Sequence[int]) -> Any:
+        asked.append(len(batches))
+        return trees(conn, batches)
+
+    monkeypatch.setattr(retention, "trees", counting)
+    monkeypatch.setattr(opening, "BATCHES", 1)
+    told = evidence(client, finding)
+    batches = {one["batch"] for one in told["observations"]}
+    assert len(batches) > 1
+    assert (told["is_whole"], asked) == (True, [1] * len(batches))
 
 
 def test_deleting_one_raw_message_makes_the_evidence_check_fail(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +15,9 @@ from tracking.domain.ledger.certificate import cited
 from tracking.domain.ledger.pruned import Missing, PrunedTree
 from tracking.store import corrections, evidence, retention
 from tracking.store.database import Connection
+
+BATCHES: Final = 20
+"""Whose events are hashed at once."""
 
 
 def observed(pieces: Sequence[Mapping[str, Any]]) -> list[Observed]:
@@ -29,15 +32,15 @@ def opened(conn: Connection, wanted: Sequence[Observed]) -> list[dict[str, Any]]
     """These observations as they were sent, in their order.
 
     ``is_recorded`` says whether there is such an observation; ``is_proven`` whether the events of its batch
-    are still those that the batch's root in the log stands for.
+    are still those that the batch's root in the log stands for. That costs the hashing of each batch, so
+    whoever asks for many asks by the page.
 
     Args:
         conn: any connection.
         wanted: which.
     """
     rows = evidence.opened(conn, wanted)
-    trees = retention.trees(conn, sorted({row.batch for row in rows if row is not None}))
-    roots = {batch: _root(tree) for batch, tree in trees.items()}
+    roots = _roots(conn, sorted({row.batch for row in rows if row is not None}))
     corrected: dict[Observed, list[Correction]] = {}
     for correction in corrections.of_observations(conn, wanted):
         corrected.setdefault(correction.observation, []).append(correction)
@@ -64,6 +67,15 @@ def _bytes(row: evidence.OpenedRow | None, roots: Mapping[int, bytes | None]) ->
         "leaf": row.leaf,
         "leaf_hash": merkle.leaf_hash(row.body).hex(),
         "log_index": row.log_index,
+    }
+
+
+def _roots(conn: Connection, batches: Sequence[int]) -> dict[int, bytes | None]:
+    """What each batch's events come to now. A batch may have thousands of them, so few are read at once."""
+    return {
+        batch: _root(tree)
+        for begin in range(0, len(batches), BATCHES)
+        for batch, tree in retention.trees(conn, batches[begin : begin + BATCHES]).items()
     }
 
 
