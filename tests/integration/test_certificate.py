@@ -13,13 +13,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from devices.canonical import canonical
 from tests.support.court import Court
 from tests.support.recording import at
+from tracking.domain.custody.corrections import Observed
 from tracking.domain.ledger import certificate as documents
 from tracking.domain.ledger.certificate import Certificate
 from tracking.domain.ledger.checkpoint import Signer
 from tracking.exchange import certificate
+from tracking.exchange.verify.run import run
 from tracking.judge.checkpoints import Checkpointer
+from tracking.store import corrections
+from tracking.store.correcting import correct
 
 SIGNER = Signer(bytes(range(32)))
 KEY = SIGNER.public_key
@@ -33,9 +38,15 @@ def court(database: str) -> Iterator[Court]:
     court.close()
 
 
-def recorded(court: Court) -> Court:
-    """A truck that strayed, judged and signed in two rounds."""
-    truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 1900)
+BIG = 2**53 + 1
+"""The first number that a double can't hold."""
+
+
+def recorded(court: Court, first: int = 1) -> Court:
+    """A truck that strayed, judged and signed in two rounds; it counts its events from a number on."""
+    truck = court.truck()
+    truck.device.seq = first - 1
+    truck.stands(0, 300).drives(0, 4000).drives(4000, 9000, 1900)
     court.deliver(truck)
     court.judge()
     sign(court)
@@ -78,6 +89,42 @@ def test_it_is_in_order_and_holds_what_the_findings_rest_on(court: Court) -> Non
     assert one.events
     assert one.completeness["devices"][0]["observations"] > 50
     assert one.custody["state"]["legs"]
+
+
+def test_numbers_that_a_double_cannot_hold_are_exact(court: Court) -> None:
+    """Devices count to 2**63; canonical JSON writes what is above 2**53 as text."""
+    one = made(recorded(court, BIG))
+    assert [(finding["rule"], finding["state"]) for finding in one.findings] == [
+        ("route_deviation", "closed")
+    ]
+    ((highest,),) = court.rows("select max(seq) from observations")
+    assert one.events
+    assert all(BIG <= event.seq <= highest for event in one.events)
+    document: Document = json.loads(documents_text(one))
+    assert wrong(document) == []
+    assert run(court.dsn, pause_s=0).differences == []
+    event = document["events"].pop(0)
+    assert any(f"seq {event['seq']} is missing" in says for says in wrong(resigned(document)))
+    document["events"].insert(0, event)
+    declared = canonical(
+        {"leaf": "correction", "key": 1} | {name: event[name] for name in ("device", "run", "seq")}
+    )
+    document["rows"].append({"row": declared.decode(), "index": 0, "path": []})
+    assert any("was declared to be in error" in says for says in wrong(document))
+
+
+def test_corrections_name_numbers_that_a_double_cannot_hold(court: Court) -> None:
+    recorded(court, BIG)
+    one, other = (
+        Observed("SIP/TRK-1", time, run_, seq)
+        for time, run_, seq in court.rows(
+            "select event_time, run, seq from observations order by event_time limit 2"
+        )
+    )
+    said: dict[str, Any] = {"reason": "incorrect_data", "why": "wet antenna", "by": "desk 2"}
+    correct(court.conn, one, **said, recorded_at=at(6000), corrective=[other])
+    (found,) = corrections.of_observations(court.conn, [one])
+    assert (found.observation, found.corrective) == (one, (other,))
 
 
 def resigned(document: Document) -> Document:

@@ -116,7 +116,8 @@ def _correction(row: tuple[Any, ...]) -> Correction:
         Observed(device, time, run, seq),
         reason,
         why,
-        tuple(msgspec.convert(named, Observed) for named in corrective),
+        # not strict: as canonical JSON has it, a number that a double can't hold is a text
+        tuple(msgspec.convert(named, Observed, strict=False) for named in corrective),
         by,
         recorded_at,
         None if taken[0] is None else Retraction(*taken),

@@ -249,22 +249,25 @@ def _in_error(rows: Sequence[Mapping[str, Any]]) -> set[tuple[str, int, int]]:
     """The events that corrections are about which nobody has taken back."""
     retracted = {row["correction"] for row in rows if row["leaf"] == "retraction"}
     return {
-        (row["device"], row["run"], row["seq"])
+        (row["device"], row["run"], int(row["seq"]))
         for row in rows
         if row["leaf"] == "correction" and row["key"] not in retracted
     }
 
 
 def cited(evidence: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[str, int, int]]]:
-    """The observations that pieces of evidence name: device, and (time, run, seq)."""
+    """The observations that pieces of evidence name: device, and (time, run, seq).
+
+    In a row of the log a number that a double can't hold is a text of its digits (``devices.canonical``).
+    """
     for piece in evidence:
         device = piece.get("device")
         if not isinstance(device, str):
             continue
         for name in ("known_at", "observation"):
             key = piece.get(name)
-            if isinstance(key, Mapping) and key["seq"] >= 0:
-                yield device, (key["time"], key["run"], key["seq"])
+            if isinstance(key, Mapping) and (seq := int(key["seq"])) >= 0:
+                yield device, (key["time"], key["run"], seq)
 
 
 def _hashes(path: Sequence[str]) -> list[bytes]:
