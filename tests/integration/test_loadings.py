@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,9 @@ from tests.support.desk import TRUCK, Desk
 from tests.support.recording import at
 from tracking.api.access import key_hash
 from tracking.api.app import create_app
-from tracking.store import registry
+from tracking.console import pages
+from tracking.store import loadings, registry
+from tracking.store.database import Connection
 
 KEY = "bwk_a-key-of-this-test"
 OTHER = "苏E33D71"
@@ -37,6 +40,7 @@ def desk(database: str) -> Iterator[Desk]:
 def client(desk: Desk, database: str) -> Iterator[TestClient]:
     registry.add_key(desk.conn, "yard", key_hash(KEY), at(0))
     app = create_app(database, now=lambda: at(3600))
+    pages.mount(app)
     with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}) as client:
         yield client
 
@@ -100,3 +104,54 @@ def test_what_makes_no_sense_is_refused(client: TestClient, asked: dict[str, Any
     }
     more = {"vehicle": asked["vehicle"]} if "vehicle" in asked else {}
     assert client.get("/v1/statistics/loadings", params=between | more).status_code == 422
+
+
+def test_the_total_counts_the_vehicles_of_all_pages(client: TestClient, desk: Desk) -> None:
+    whole = counted(client)
+    assert (whole["count"], len(whole["vehicles"]), whole["next"]) == (2, 2, None)
+    first = counted(client, limit=1)
+    assert (len(first["vehicles"]), first["count"], first["total"]) == (1, 2, whole["total"])
+    second = client.get(first["next"]).json()
+    assert (len(second["vehicles"]), second["count"], second["total"]) == (1, 2, whole["total"])
+    assert [*first["vehicles"], *second["vehicles"]] == whole["vehicles"]
+    last = client.get(second["next"]).json()
+    assert (last["vehicles"], last["total"], last["next"]) == ([], whole["total"], None)
+    nothing = counted(client, since=-7200, until=-3600)
+    assert (nothing["vehicles"], nothing["count"], set(nothing["total"].values())) == ([], 0, {0})
+
+
+def test_the_page_says_when_it_lists_some_only(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    between = {"since": at(0).isoformat(), "until": at(600).isoformat(), "lang": "en"}
+    assert "are listed" not in client.get("/loadings", params=between).text
+    cut = functools.partial(loadings.loadings, limit=1)
+    monkeypatch.setattr(loadings, "loadings", cut)
+    shown = client.get("/loadings", params=between)
+    assert "1 of 2 vehicles are listed; the total counts all of them." in shown.text
+    assert '<th class="num">6</th>' in shown.text
+
+
+def test_a_day_s_loadings_are_found_by_their_time(conn: Connection) -> None:
+    """Among those of a hundred days; a plan that reads them all would read years."""
+    conn.execute(
+        "insert into things (uri, kind, label)"
+        " select 'urn:test:' || n, case when n <= 100 then 'vehicle' else 'parcel' end, 'T' || n"
+        " from generate_series(1, 20100) n"
+    )
+    conn.execute(
+        "insert into containments (child_id, parent_id, valid_from, began, recorded_at)"
+        " select c.thing_id, v.thing_id, %(noon)s + n * interval '432 seconds', '{}', %(noon)s"
+        " from generate_series(1, 20000) n join things c on c.uri = 'urn:test:' || (100 + n)"
+        " join things v on v.uri = 'urn:test:' || (1 + n %% 100)",
+        {"noon": at(0)},
+    )
+    conn.execute("analyze things, containments")
+    asked: dict[str, Any] = {
+        "since": at(86_400),
+        "until": at(2 * 86_400),
+        "vehicles": None,
+        "label": None,
+        "uri": None,
+    }
+    plan = conn.execute(b"explain " + loadings.SQL["loadings"], asked | {"limit": 10}).fetchall()
+    assert any("containments_begun" in line for (line,) in plan), plan
+    assert loadings.loadings(conn, since=asked["since"], until=asked["until"]).total["loaded"] == 200

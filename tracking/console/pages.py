@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
+from msgspec import structs
 from pydantic import AfterValidator
 
 from tracking.api.access import COOKIE, caller_of, presented_key
@@ -114,9 +115,9 @@ def show_loadings(
     until = until or ctx.now() + timedelta(minutes=1)
     since = since or until - timedelta(days=1)
     with ctx.pool.connection() as conn:
-        rows = loadings.loadings(conn, since=since, until=until)
-    told: dict[str, Any] = {"since": since, "until": until, "vehicles": rows, "counts": loadings.COUNTS}
-    return _render(request, "loadings.html", **told, total=loadings.total(rows))
+        found = loadings.loadings(conn, since=since, until=until)
+    told: dict[str, Any] = {"since": since, "until": until, "counts": loadings.COUNTS}
+    return _render(request, "loadings.html", **told, **structs.asdict(found))
 
 
 @router.get("/shipments/{number}", name="shipment")

@@ -38,6 +38,10 @@ PAPER_WORDS: Final[dict[str, tuple[str, str]]] = {
     "loading_released": ("released", "已放行"),
     "loading_held": ("held", "布控"),
     "loading_may_leave": ("may leave", "可出区"),
+    "loadings_cut": (
+        "{shown} of {count} vehicles are listed; the total counts all of them.",
+        "共 {count} 辆车，仅列出 {shown} 辆；合计包含全部车辆。",
+    ),
     "no_loadings": ("Nothing was loaded on a vehicle in this time.", "该时段内无装车。"),
     "no_loadings_hint": (
         "Scans with the action “loading” and a vehicle as parent are counted.",

@@ -3,7 +3,8 @@
 -- name: loadings
 -- Of each vehicle into which something went during [since, until): how many things went in, how many of them came
 -- out again before `until`, and of those aboard then how many belong to shipments, and what customs' newest word on
--- them is. A word that names the thing goes before one about its shipment, as rule E5 has it.
+-- them is. A word that names the thing goes before one about its shipment, as rule E5 has it. The first row has no
+-- vehicle: it counts all of them, also those that the page leaves out.
 with loaded as (
     select c.parent_id, c.child_id, min(c.valid_from) as since, bool_or(coalesce(c.valid_to, 'infinity') >= %(until)s) as is_aboard
     from containments c join things v on v.thing_id = c.parent_id
@@ -26,18 +27,21 @@ with loaded as (
            and not exists (select from document_links t where t.entry = d.entry and t.thing_id is not null)
          order by d.time desc, d.entry desc limit 1)) as word
     from goods g
+), counted as (
+    select v.label as vehicle, v.uri, count(distinct w.parent_id) as vehicles,
+           count(w.parent_id) as loaded,
+           count(*) filter (where not w.is_aboard) as pulled_back,
+           count(*) filter (where w.is_aboard) as aboard,
+           count(*) filter (where w.is_aboard and w.shipment_id is not null) as under_custody,
+           count(*) filter (where w.is_aboard and w.shipment_id is null) as others,
+           count(*) filter (where w.is_aboard and w.word = 'released') as released,
+           count(*) filter (where w.is_aboard and w.word = 'hold') as held,
+           count(*) filter (where w.is_aboard
+               and coalesce(w.word, case when w.shipment_id is null then 'released' end) = 'released') as may_leave
+    from words w join things v on v.thing_id = w.parent_id
+    group by grouping sets ((), (v.label, v.uri))
 )
-select v.label as vehicle, v.uri,
-       count(*) as loaded,
-       count(*) filter (where not w.is_aboard) as pulled_back,
-       count(*) filter (where w.is_aboard) as aboard,
-       count(*) filter (where w.is_aboard and w.shipment_id is not null) as under_custody,
-       count(*) filter (where w.is_aboard and w.shipment_id is null) as others,
-       count(*) filter (where w.is_aboard and w.word = 'released') as released,
-       count(*) filter (where w.is_aboard and w.word = 'hold') as held,
-       count(*) filter (where w.is_aboard and coalesce(w.word, case when w.shipment_id is null then 'released' end) = 'released')
-           as may_leave
-from words w join things v on v.thing_id = w.parent_id
-group by v.thing_id
-order by v.label, v.uri
-limit %(limit)s
+select * from counted
+where uri is null or %(label)s::text is null or (vehicle, uri) > (%(label)s, %(uri)s)
+order by uri is not null, vehicle, uri
+limit %(limit)s + 1
