@@ -41,14 +41,23 @@ def unopened(api: Api, shipment: str, findings: list[Mapping[str, Any]], said: S
     for finding in findings:
         name = f"{shipment} {finding['rule']}"
         path = f"/v1/shipments/{quote(shipment, safe='')}/findings/{finding['finding_id']}/evidence"
-        told = api.ask("GET", path)
-        if not told["is_whole"]:
+        pages = list(_pages(api, path))
+        opened = [message for page in pages for message in page["observations"]]
+        if any(page["is_whole"] is False for page in pages) or len(opened) != pages[0]["count"]:
             yield f"{name} cites what is gone or was changed"
         has_papers = any("document" in piece or "calibrated_at" in piece for piece in finding["evidence"])
-        if not told["observations"] and not has_papers:
+        if not opened and not has_papers:
             yield f"{name} rests on nothing"
-        for message in told["observations"]:
+        for message in opened:
             event, payload = said[message["device"], message["seq"]]
             raw = b64decode(message["raw"])
             if raw not in payload or json.loads(raw) != event:
                 yield f"{name} opens to other bytes than {message['device']} said as {message['seq']}"
+
+
+def _pages(api: Api, path: str) -> Iterator[dict[str, Any]]:
+    following: str | None = path
+    while following:
+        page = api.ask("GET", following)
+        yield page
+        following = page["next"]
