@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -68,7 +69,7 @@ def fill(conn: Connection, volume: Volume, say: Callable[[str], None]) -> None:
     put_under_custody(conn, keys[: volume.under_way], ZONES, UNDER_WAY)
     _traced(conn, volume.traced, now)
     say("analysing the tables")
-    conn.execute(SETTLE)
+    _settle(conn)
 
 
 def fill_rows(conn: Connection, rows: int, say: Callable[[str], None]) -> None:
@@ -78,7 +79,13 @@ def fill_rows(conn: Connection, rows: int, say: Callable[[str], None]) -> None:
     prefix = f"ROWS-{now:%H%M%S%f}-"
     keys = _devices(conn, prefix, 1000, now)
     _positions(conn, keys[0], len(keys), rows, now, say)
+    _settle(conn)
+
+
+def _settle(conn: Connection) -> None:
+    """As it would be after a while: nothing is measured beside the writing of all that."""
     conn.execute(SETTLE)
+    os.sync()
 
 
 def _devices(conn: Connection, prefix: str, count: int, now: datetime) -> list[int]:
