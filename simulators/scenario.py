@@ -5,17 +5,13 @@ Moments inside a scenario (``*_at_s``, ``from_s``) are seconds of event time sin
 
 from __future__ import annotations
 
-import tomllib
-from importlib.resources import files
-from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from devices.observation import Code
+from simulators.toml_files import Positive, Shelf, Table
 
-Positive: TypeAlias = Annotated[float, Meta(gt=0)]
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=1000)]
 Seconds: TypeAlias = Annotated[int, Meta(ge=0)]
 Range: TypeAlias = tuple[float, float]
@@ -25,11 +21,7 @@ class ScenarioError(ValueError):
     """The file is no scenario; the message names the field."""
 
 
-class _Strict(Struct, frozen=True, forbid_unknown_fields=True):
-    pass
-
-
-class Fleet(_Strict, frozen=True):
+class Fleet(Table, frozen=True):
     """Trucks that drive one corridor to and fro, each with a tracker, goods and their papers.
 
     Attributes:
@@ -70,7 +62,7 @@ class Fleet(_Strict, frozen=True):
     expected_every_s: Annotated[int, Meta(ge=1)] = 1800
 
 
-class Stray(_Strict, frozen=True, tag_field="kind", tag="stray"):
+class Stray(Table, frozen=True, tag_field="kind", tag="stray"):
     """A truck leaves its corridor and comes back.
 
     Attributes:
@@ -88,7 +80,7 @@ class Stray(_Strict, frozen=True, tag_field="kind", tag="stray"):
     left_m: float
 
 
-class Stop(_Strict, frozen=True, tag_field="kind", tag="stop"):
+class Stop(Table, frozen=True, tag_field="kind", tag="stop"):
     """A truck stops in a place beside its road.
 
     Attributes:
@@ -104,7 +96,7 @@ class Stop(_Strict, frozen=True, tag_field="kind", tag="stop"):
     minutes: Positive
 
 
-class Cut(_Strict, frozen=True, tag_field="kind", tag="cut"):
+class Cut(Table, frozen=True, tag_field="kind", tag="cut"):
     """Somebody cuts the e-seal of a truck on its way.
 
     Attributes:
@@ -118,7 +110,7 @@ class Cut(_Strict, frozen=True, tag_field="kind", tag="cut"):
     at_km: Positive
 
 
-class Warehouse(_Strict, frozen=True):
+class Warehouse(Table, frozen=True):
     """Hand scanners that receive, store, pick and load.
 
     Attributes:
@@ -140,7 +132,7 @@ class Warehouse(_Strict, frozen=True):
     pause_minutes: Positive = 5.0
 
 
-class ColdStore(_Strict, frozen=True):
+class ColdStore(Table, frozen=True):
     """Thermometers on the wall of a cold store.
 
     Attributes:
@@ -158,7 +150,7 @@ class ColdStore(_Strict, frozen=True):
     target_c: float = -20.0
 
 
-class Offline(_Strict, frozen=True, tag_field="kind", tag="offline"):
+class Offline(Table, frozen=True, tag_field="kind", tag="offline"):
     """A device loses its network; its outbox fills, and is emptied afterwards.
 
     Attributes:
@@ -172,7 +164,7 @@ class Offline(_Strict, frozen=True, tag_field="kind", tag="offline"):
     until_s: Seconds
 
 
-class Repeat(_Strict, frozen=True, tag_field="kind", tag="repeat"):
+class Repeat(Table, frozen=True, tag_field="kind", tag="repeat"):
     """A device sends again what it sent already, as if its receipts had been lost.
 
     Attributes:
@@ -186,7 +178,7 @@ class Repeat(_Strict, frozen=True, tag_field="kind", tag="repeat"):
     events: Count
 
 
-class Rubbish(_Strict, frozen=True, tag_field="kind", tag="rubbish"):
+class Rubbish(Table, frozen=True, tag_field="kind", tag="rubbish"):
     """A device's firmware publishes what nobody can read.
 
     Attributes:
@@ -202,7 +194,7 @@ Story: TypeAlias = Stray | Stop | Cut
 Fault: TypeAlias = Offline | Repeat | Rubbish
 
 
-class Scenario(_Strict, frozen=True):
+class Scenario(Table, frozen=True):
     """A world and what happens in it.
 
     Attributes:
@@ -234,11 +226,12 @@ PARTS: tuple[type[Any], ...] = (
 )  # fmt: skip
 """Every table of the schema, for the documentation."""
 
+_SHELF: Final = Shelf("scenarios", "scenario", Scenario, ScenarioError)
+
 
 def names() -> list[str]:
     """The scenarios that come with the package."""
-    entries = files("simulators").joinpath("scenarios").iterdir()
-    return sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
+    return _SHELF.names()
 
 
 def load(name: str) -> Scenario:
@@ -247,13 +240,4 @@ def load(name: str) -> Scenario:
     Raises:
         ScenarioError: there is none, or the file says something that the schema doesn't know.
     """
-    if name in names():
-        text = files("simulators").joinpath("scenarios", f"{name}.toml").read_text(encoding="utf-8")
-    elif name.endswith(".toml") and Path(name).exists():
-        text = Path(name).read_text(encoding="utf-8")
-    else:
-        raise ScenarioError(f"no scenario {name!r}; there are: {', '.join(names())}, or give a .toml file")
-    try:
-        return msgspec.convert(tomllib.loads(text), Scenario)
-    except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
-        raise ScenarioError(f"{name}: {error}") from error
+    return _SHELF.load(name)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from datetime import datetime
-from importlib.resources import files
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from devices.observation import Code
+from simulators.toml_files import Positive, Shelf, Table
 
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
-Positive: TypeAlias = Annotated[float, Meta(gt=0)]
 Shift: TypeAlias = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d(?!\n)$")]
 Cargo: TypeAlias = Literal["dry", "frozen", "pharma"]
 
@@ -23,11 +19,7 @@ class WorldError(ValueError):
     """The file is no world; the message names the field."""
 
 
-class _Strict(Struct, frozen=True, forbid_unknown_fields=True):
-    pass
-
-
-class Deeds(_Strict, frozen=True):
+class Deeds(Table, frozen=True):
     """How many of a fleet's trucks do or suffer what, each a share of 1. What must not be found is here too.
 
     Attributes:
@@ -85,7 +77,7 @@ class Deeds(_Strict, frozen=True):
     urban: Share = 0
 
 
-class Fleet(_Strict, frozen=True):
+class Fleet(Table, frozen=True):
     """Trucks with one box each, on one corridor.
 
     Attributes:
@@ -115,7 +107,7 @@ class Fleet(_Strict, frozen=True):
     deeds: Deeds = Deeds()
 
 
-class Warehouse(_Strict, frozen=True):
+class Warehouse(Table, frozen=True):
     """Hand scanners, which work in shifts.
 
     Attributes:
@@ -135,7 +127,7 @@ class Warehouse(_Strict, frozen=True):
     scans_per_minute: Positive = 4
 
 
-class WorldFile(_Strict, frozen=True):
+class WorldFile(Table, frozen=True):
     """A world.
 
     Attributes:
@@ -164,11 +156,12 @@ class WorldFile(_Strict, frozen=True):
 PARTS: tuple[type[Any], ...] = (WorldFile, Fleet, Deeds, Warehouse)
 """Every table of the format, for the documentation."""
 
+_SHELF: Final = Shelf("worlds", "world", WorldFile, WorldError)
+
 
 def names() -> list[str]:
     """The worlds that come with the package."""
-    entries = files("simulators").joinpath("worlds").iterdir()
-    return sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
+    return _SHELF.names()
 
 
 def load(name: str) -> WorldFile:
@@ -177,16 +170,7 @@ def load(name: str) -> WorldFile:
     Raises:
         WorldError: there is none, or the file says something that the format doesn't know.
     """
-    if name in names():
-        text = files("simulators").joinpath("worlds", f"{name}.toml").read_text(encoding="utf-8")
-    elif name.endswith(".toml") and Path(name).exists():
-        text = Path(name).read_text(encoding="utf-8")
-    else:
-        raise WorldError(f"no world {name!r}; there are: {', '.join(names())}, or give a .toml file")
-    try:
-        told = msgspec.convert(tomllib.loads(text), WorldFile)
-    except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
-        raise WorldError(f"{name}: {error}") from error
+    told = _SHELF.load(name)
     if told.begins.tzinfo is None:
         raise WorldError(f"{name}: begins has no offset; write 2026-03-10T06:00:00+08:00")
     return told

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from devices.observation import Code
+from simulators.toml_files import Positive, Table
 
 Clock: TypeAlias = Annotated[str, Meta(pattern=r"^([+-]\d{1,3} )?\d{2}:\d{2}(:\d{2})?(?!\n)$")]
 Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}(?!\n)$")]
-Positive: TypeAlias = Annotated[float, Meta(gt=0)]
 
 
-class Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Item(Table, frozen=True, kw_only=True):
     """What every table may say.
 
     Attributes:
@@ -50,7 +50,7 @@ class Device(Item, frozen=True):
     heartbeat_s: Positive | None = None
 
 
-class Series(Struct, frozen=True, forbid_unknown_fields=True):
+class Series(Table, frozen=True):
     """Things that are numbered.
 
     Attributes:

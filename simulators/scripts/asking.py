@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from msgspec import Struct
-
-from simulators.scripts.actors import Clock, Item, Name, Positive
+from simulators.scripts.actors import Clock, Item, Name
+from simulators.toml_files import Positive, Table
 
 Value: TypeAlias = str | int | float | bool | list[Any] | dict[str, Any]
 
@@ -41,7 +40,7 @@ class Answer(Item, frozen=True):
     as_it_came: bool = False
 
 
-class Trial(Struct, frozen=True, forbid_unknown_fields=True):
+class Trial(Table, frozen=True):
     """What a rehearsal of other terms must show: the rules of the alerts that differ, as often as they do.
 
     Attributes:

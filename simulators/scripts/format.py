@@ -6,27 +6,24 @@ Moments (``at``, ``begins``, ``ends``) are local times (UTC+8) of the day of the
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from datetime import date
-from importlib.resources import files
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from devices.observation import Code
 from simulators.scripts.actors import Clock, Device, Document, Item, Revision, Series, Shipment
 from simulators.scripts.asking import Alarm, Answer, Trial
 from simulators.scripts.tellings import Drive, Event, Fixes, Halt, Offline, Reading, Scans, Stay
+from simulators.toml_files import Shelf, Table
 
 
 class ScriptError(ValueError):
     """The file is no script; the message names the field."""
 
 
-class Expect(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Expect(Table, frozen=True, kw_only=True):
     """A finding that must stand.
 
     Attributes:
@@ -78,7 +75,7 @@ class Look(Item, frozen=True):
     trials: tuple[Trial, ...] = ()
 
 
-class Script(Struct, frozen=True, forbid_unknown_fields=True):
+class Script(Table, frozen=True):
     """A story.
 
     Attributes:
@@ -128,11 +125,12 @@ PARTS: tuple[type[Any], ...] = (
 )  # fmt: skip
 """Every table of the format, for the documentation."""
 
+_SHELF: Final = Shelf("scripts", "script", Script, ScriptError)
+
 
 def names() -> list[str]:
     """The scripts that come with the package."""
-    entries = files("simulators").joinpath("scripts").iterdir()
-    return sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
+    return _SHELF.names()
 
 
 def load(name: str) -> Script:
@@ -141,13 +139,4 @@ def load(name: str) -> Script:
     Raises:
         ScriptError: there is none, or the file says something that the format doesn't know.
     """
-    if name in names():
-        text = files("simulators").joinpath("scripts", f"{name}.toml").read_text(encoding="utf-8")
-    elif name.endswith(".toml") and Path(name).exists():
-        text = Path(name).read_text(encoding="utf-8")
-    else:
-        raise ScriptError(f"no script {name!r}; there are: {', '.join(names())}, or give a .toml file")
-    try:
-        return msgspec.convert(tomllib.loads(text), Script)
-    except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
-        raise ScriptError(f"{name}: {error}") from error
+    return _SHELF.load(name)

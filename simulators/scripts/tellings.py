@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from devices.observation import Code
-from simulators.scripts.actors import Clock, Item, Name, Positive
+from simulators.scripts.actors import Clock, Item, Name
+from simulators.toml_files import Positive, Table
 
 LonLat: TypeAlias = tuple[float, float]
 
 
-class Halt(Struct, frozen=True, forbid_unknown_fields=True):
+class Halt(Table, frozen=True):
     """A stop on a drive.
 
     Attributes:
