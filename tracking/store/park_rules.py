@@ -13,7 +13,7 @@ from tracking.domain.custody.facts import ParkRules
 from tracking.domain.custody.park_rules import decode
 from tracking.store.database import Connection, queries
 from tracking.store.registry import Row, Unknown, wake_judge
-from tracking.store.terms import LostUpdate, Revised
+from tracking.store.revising import Revised, following
 
 SQL: Final = queries("park_rules")
 
@@ -60,22 +60,21 @@ def revise(
         locked = conn.execute(SQL["lock_park"], {"park": park}).fetchone()
         if locked is None:
             raise Unknown("park", park)
-        stands = newest(conn, park)
-        if stands["body"] == body and stands["revision"] and valid_from in {None, stands["valid_from"]}:
-            return Revised(stands, is_new=False)
-        if expected is not None and stands["revision"] not in expected:
-            raise LostUpdate(stands["revision"])
-        row = {
-            "revision": stands["revision"] + 1,
-            "valid_from": valid_from or recorded_at,
-            "body": dict(body),
-            "recorded_at": recorded_at,
-            "recorded_by": recorded_by,
-        }
+        revised = following(
+            newest(conn, park),
+            expected=expected,
+            body=body,
+            valid_from=valid_from,
+            recorded_at=recorded_at,
+            recorded_by=recorded_by,
+        )
+        if not revised.is_new:
+            return revised
+        row = revised.row
         conn.execute(SQL["add"], {**row, "park_id": locked[0], "body": Jsonb(body)})
         conn.execute(SQL["leave_work"], {"park_id": locked[0], "valid_from": row["valid_from"]})
         wake_judge(conn)
-        return Revised(row, is_new=True)
+        return revised
 
 
 def of_parks(conn: Connection, parks: Iterable[str]) -> dict[str, tuple[ParkRules, ...]]:

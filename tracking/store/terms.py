@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
@@ -15,27 +15,9 @@ from tracking.store import levels
 from tracking.store.database import Connection, queries
 from tracking.store.registry import SQL as REGISTRY
 from tracking.store.registry import Row, Unknown, add_work
+from tracking.store.revising import Revised, following
 
 SQL: Final = queries("terms")
-
-
-class LostUpdate(Exception):
-    """Somebody else has revised them meanwhile.
-
-    Attributes:
-        revision: the newest.
-    """
-
-    def __init__(self, revision: int) -> None:
-        super().__init__(f"they stand at revision {revision}")
-        self.revision = revision
-
-
-class Revised(NamedTuple):
-    """What a request for new terms came to."""
-
-    row: Row
-    is_new: bool
 
 
 def revise(
@@ -50,8 +32,7 @@ def revise(
 ) -> Revised:
     """Hold a shipment to new terms from a moment on, and leave its judging as work; all of it or nothing.
 
-    Asked again for what the newest revision already says, nothing changes: the answer of the first time may
-    have been lost.
+    Asked again for what the newest revision already says, nothing changes.
 
     Args:
         conn: outside a transaction, or within the caller's.
@@ -73,27 +54,27 @@ def revise(
         shipment_id = shipment["shipment_id"]
         stands = cursor.execute(SQL["newest"], {"shipment_id": shipment_id}).fetchone()
         assert stands is not None  # a shipment is made with its first terms
-        if stands["body"] == body and valid_from in {None, stands["valid_from"]}:
-            return Revised(stands, is_new=False)
-        if expected is not None and stands["revision"] not in expected:
-            raise LostUpdate(stands["revision"])
-        row = {
-            "revision": stands["revision"] + 1,
-            "valid_from": valid_from or recorded_at,
-            "body": dict(body),
-            "recorded_at": recorded_at,
-            "recorded_by": recorded_by,
-        }
+        revised = following(
+            stands,
+            expected=expected,
+            body=body,
+            valid_from=valid_from,
+            recorded_at=recorded_at,
+            recorded_by=recorded_by,
+        )
+        if not revised.is_new:
+            return revised
+        row = revised.row
         conn.execute(REGISTRY["add_terms"], {**row, "shipment_id": shipment_id, "body": Jsonb(body)})
         add_work(conn, "shipment", shipment_id, row["valid_from"])
         levels.add(
             conn,
             body,
-            valid_from=valid_from or recorded_at,
+            valid_from=row["valid_from"],
             recorded_at=recorded_at,
             recorded_by=recorded_by,
         )
-        return Revised(row, is_new=True)
+        return revised
 
 
 def revisions(conn: Connection, shipment_id: int) -> list[Row]:

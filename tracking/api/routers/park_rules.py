@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Path, Response
 
 from tracking.api.access import Authorised
 from tracking.api.context import Ctx
 from tracking.api.models import CODE_PATTERN, NewParkRules
 from tracking.api.problems import not_found
-from tracking.api.routers.terms import expected_by, lost, refusal, tag
+from tracking.api.revisions import IfMatch, expected_by, lost, tag
+from tracking.api.routers.terms import refusal
 from tracking.domain.custody.park_rules import parse
 from tracking.domain.custody.terms import TermsError
-from tracking.store import park_rules, registry, terms
+from tracking.store import park_rules, registry
+from tracking.store.revising import LostUpdate
 
 router = APIRouter(prefix="/v1/parks/{code}/rules", tags=["parks"])
 
@@ -40,9 +42,7 @@ def revise(
     response: Response,
     ctx: Ctx,
     caller: Authorised,
-    if_match: Annotated[
-        str | None, Header(description='ETag of the revision that this one follows, or "*"')
-    ] = None,
+    if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """Change rules for a park's shipments from a moment on. What was judged since then is judged again.
 
@@ -65,7 +65,7 @@ def revise(
                 recorded_at=ctx.now(),
                 recorded_by=caller.name,
             )
-        except terms.LostUpdate as error:
+        except LostUpdate as error:
             raise lost(error) from error
         except registry.Unknown as error:
             raise not_found("park", code) from error

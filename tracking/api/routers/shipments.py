@@ -13,6 +13,7 @@ from tracking.api.context import Ctx
 from tracking.api.models import EARLIEST, Moment, NewShipment
 from tracking.api.pages import decode_cursor, encode_cursor, next_link
 from tracking.api.problems import Problem, not_found
+from tracking.api.revisions import tag
 from tracking.api.routers.terms import checked
 from tracking.api.traces import FORMATS, LAST_MOMENT, MOST_POSITIONS, Format, accepted, answer
 from tracking.exchange import account
@@ -93,7 +94,7 @@ def show(number: str, response: Response, ctx: Ctx, _: Authorised) -> dict[str, 
         shipment_id = row["shipment_id"]
         terms = reading.terms(conn, shipment_id)
         if terms:
-            response.headers["ETag"] = f'"{terms["revision"]}"'
+            response.headers["ETag"] = tag(terms)
         return public(row) | {
             "terms": terms,
             "carriers": [public(carrier) for carrier in reading.carriers(conn, shipment_id)],

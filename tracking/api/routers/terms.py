@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 
 from tracking.api.access import Authorised
 from tracking.api.context import Ctx
 from tracking.api.models import NewTerms
 from tracking.api.problems import Problem, not_found
+from tracking.api.revisions import IfMatch, expected_by, lost, tag
 from tracking.domain.custody.checks import check
 from tracking.domain.custody.faults import Fault
 from tracking.domain.custody.published import document
@@ -21,11 +21,10 @@ from tracking.domain.custody.terms import TermsError, parse
 from tracking.store import reading, terms
 from tracking.store.database import Connection
 from tracking.store.registry import Unknown
+from tracking.store.revising import LostUpdate
 from tracking.store.templates import templates
 
 router = APIRouter(prefix="/v1", tags=["terms"])
-
-_TAGS: Final = re.compile(r'"(\d{1,9})"')
 
 
 @router.get("/schemas/terms.json")
@@ -64,9 +63,7 @@ def revise(
     response: Response,
     ctx: Ctx,
     caller: Authorised,
-    if_match: Annotated[
-        str | None, Header(description='ETag of the revision that this one follows, or "*"')
-    ] = None,
+    if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """Hold a shipment to new terms from a moment on. What was judged since then is judged again.
 
@@ -87,7 +84,7 @@ def revise(
                 recorded_at=now,
                 recorded_by=caller.name,
             )
-        except terms.LostUpdate as error:
+        except LostUpdate as error:
             raise lost(error) from error
         except Unknown as error:
             raise not_found("shipment", number) from error
@@ -136,29 +133,3 @@ def _shipment_id(conn: Connection, number: str) -> int:
     if row is None:
         raise not_found("shipment", number)
     return int(row["shipment_id"])
-
-
-def lost(error: terms.LostUpdate) -> Problem:
-    """Somebody was faster."""
-    detail = f"{error}; read them, and decide again"
-    return Problem(412, "lost-update", detail, revision=error.revision)
-
-
-def tag(row: dict[str, Any]) -> str:
-    """The ETag of a revision."""
-    return f'"{row["revision"]}"'
-
-
-def expected_by(if_match: str | None) -> frozenset[int] | None:
-    """The revisions that an If-Match names; weak tags match none (RFC 9110, 13.1.1).
-
-    Raises:
-        Problem: there is none.
-    """
-    if if_match is None:
-        detail = "send If-Match with the ETag of what you have read, so that no update is lost"
-        raise Problem(428, "precondition-required", detail)
-    if if_match.strip() == "*":
-        return None
-    strong = [tag for part in if_match.split(",") if (tag := _TAGS.fullmatch(part.strip())) is not None]
-    return frozenset(int(tag[1]) for tag in strong)
