@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
-from typing import Any, Final, Literal, TypeAlias
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import quote
 
 import msgspec
-from fastapi import Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from msgspec import Struct
 
-from tracking.api.models import LATEST
+from tracking.api.models import EARLIEST, LATEST, Moment
 from tracking.store.traces import TracePoint
 
 Format: TypeAlias = Literal["json", "geojson", "csv"]
@@ -26,6 +27,11 @@ FORMATS: Final = {
     "geojson": "application/geo+json",
     "csv": "text/csv; charset=utf-8",
 }
+ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {media: {} for media in FORMATS.values()}}
+}
+"""What OpenAPI says of the answers of every trace."""
+
 COLUMNS: Final = (
     "event_time",
     "device",
@@ -37,6 +43,27 @@ COLUMNS: Final = (
     "run",
     "seq",
 )
+
+
+class Asked(Struct, frozen=True):
+    """What every request for a trace may say: which format, and which time."""
+
+    format: Format
+    since: datetime
+    until: datetime
+
+
+def asked(
+    request: Request,
+    as_: Annotated[Format | None, Query(alias="format", description="Else by the Accept header")] = None,
+    since: Moment = EARLIEST,
+    until: Moment = LAST_MOMENT,
+) -> Asked:
+    """Read it from the query, and the format else from the Accept header."""
+    return Asked(as_ or accepted(request.headers.get("accept", "")), since, until)
+
+
+Wanted = Annotated[Asked, Depends(asked)]
 
 
 def accepted(accept: str) -> Format:

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from tracking.api.access import Authorised
 from tracking.api.context import Ctx
-from tracking.api.models import EARLIEST, Moment, NewShipment
+from tracking.api.models import Moment, NewShipment
 from tracking.api.pages import decode_cursor, encode_cursor, next_link
 from tracking.api.problems import Problem, not_found
 from tracking.api.revisions import tag
 from tracking.api.routers.terms import checked
-from tracking.api.traces import FORMATS, LAST_MOMENT, MOST_POSITIONS, Format, accepted, answer
+from tracking.api.traces import ANSWERS, MOST_POSITIONS, Wanted, answer
 from tracking.exchange import account
 from tracking.store import reading, registry, shipments, traces
 from tracking.store.database import Connection
@@ -104,26 +104,13 @@ def show(number: str, response: Response, ctx: Ctx, _: Authorised) -> dict[str, 
         }
 
 
-@router.get(
-    "/{number}/trace",
-    response_class=Response,
-    responses={200: {"content": {media: {} for media in FORMATS.values()}}},
-)
-def trace(
-    number: str,
-    request: Request,
-    ctx: Ctx,
-    _: Authorised,
-    as_: Annotated[Format | None, Query(alias="format", description="Else by the Accept header")] = None,
-    since: Moment = EARLIEST,
-    until: Moment = LAST_MOMENT,
-) -> Response:
+@router.get("/{number}/trace", response_class=Response, responses=ANSWERS)
+def trace(number: str, ctx: Ctx, _: Authorised, wanted: Wanted) -> Response:
     """Where the shipment was: every position of the devices on its things, and on whatever carried these."""
     with ctx.pool.connection() as conn:
         carrying = reading.carriers(conn, find(conn, number)["shipment_id"])
-        rows = traces.positions(conn, carrying, since=since, until=until, limit=MOST_POSITIONS)
-    wanted = as_ or accepted(request.headers.get("accept", ""))
-    return answer(wanted, "shipment", number, rows)
+        rows = traces.positions(conn, carrying, since=wanted.since, until=wanted.until, limit=MOST_POSITIONS)
+    return answer(wanted.format, "shipment", number, rows)
 
 
 @router.get("/{number}/milestones")

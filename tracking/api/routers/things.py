@@ -11,10 +11,10 @@ from devices.identifiers import Thing, parse_thing
 from devices.observation import Scan, micros
 from tracking.api.access import Authorised
 from tracking.api.context import Ctx
-from tracking.api.models import EARLIEST, Moment, NewAggregation
+from tracking.api.models import Moment, NewAggregation
 from tracking.api.pages import decode_cursor, encode_cursor, next_link
 from tracking.api.problems import Problem, not_found
-from tracking.api.traces import FORMATS, LAST_MOMENT, MOST_POSITIONS, Format, accepted, answer
+from tracking.api.traces import ANSWERS, MOST_POSITIONS, Wanted, answer
 from tracking.domain.things.placing import placed
 from tracking.judge import decoding
 from tracking.store import reading, registry, things, told, traces
@@ -78,27 +78,14 @@ def containments(
         }
 
 
-@router.get(
-    "/things/{thing:path}/trace",
-    response_class=Response,
-    responses={200: {"content": {media: {} for media in FORMATS.values()}}},
-)
-def trace(
-    thing: str,
-    request: Request,
-    ctx: Ctx,
-    _: Authorised,
-    as_: Annotated[Format | None, Query(alias="format", description="Else by the Accept header")] = None,
-    since: Moment = EARLIEST,
-    until: Moment = LAST_MOMENT,
-) -> Response:
+@router.get("/things/{thing:path}/trace", response_class=Response, responses=ANSWERS)
+def trace(thing: str, ctx: Ctx, _: Authorised, wanted: Wanted) -> Response:
     """Where a thing was: every position of the devices on it, and on whatever carried it, while it did."""
     with ctx.pool.connection() as conn:
         row = find(conn, thing)
         carrying = reading.carriers_of_thing(conn, row["thing_id"], row["uri"])
-        rows = traces.positions(conn, carrying, since=since, until=until, limit=MOST_POSITIONS)
-    wanted = as_ or accepted(request.headers.get("accept", ""))
-    return answer(wanted, "thing", row["uri"], rows)
+        rows = traces.positions(conn, carrying, since=wanted.since, until=wanted.until, limit=MOST_POSITIONS)
+    return answer(wanted.format, "thing", row["uri"], rows)
 
 
 @router.get("/things/{thing:path}")
