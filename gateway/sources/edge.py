@@ -16,12 +16,21 @@ Source: NATS JetStream API (``$JS.{domain}.API``), ADR-28 (republish), ADR-36 (s
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from gateway.sources.stream import DOWN_BYTES, Keep, Requester, call, ensure_down, put_stream
+from msgspec.structs import replace
+
+from gateway.sources.stream import (
+    DOWN_BYTES,
+    Keep,
+    Requester,
+    call,
+    capturing,
+    ensure_down,
+    on_disk,
+    put_stream,
+)
 from gateway.subjects import (
-    CAPTURED,
     DELIVERED_PREFIX,
     DOWN,
     DOWN_PREFIX,
@@ -29,7 +38,6 @@ from gateway.subjects import (
     EDGE_DOWN,
     FETCHED_PREFIX,
     HUB_DOMAIN,
-    STORED,
     STREAM,
 )
 
@@ -47,7 +55,7 @@ async def join(request: Requester, park: str, keep: Keep, *, replicas: int) -> N
         Refused: the hub or the park's server says no. 503 or no answer: the leaf node isn't connected.
     """
     await ensure_down(request, replicas)
-    await put_stream(request, f"$JS.{park}.API", _edge(keep))
+    await put_stream(request, f"$JS.{park}.API", capturing(EDGE, replace(keep, replicas=1)))
     await put_stream(request, f"$JS.{park}.API", _edge_down(park))
     hub = (await call(request, f"$JS.API.STREAM.INFO.{STREAM}"))["config"]
     source = {
@@ -76,32 +84,12 @@ def domain_of(source: dict[str, Any]) -> str:
     return str((source.get("external") or {}).get("api", "")).removeprefix("$JS.").removesuffix(".API")
 
 
-def _edge(keep: Keep) -> dict[str, Any]:
-    return {
-        "name": EDGE,
-        "subjects": [CAPTURED],
-        "subject_transform": {"src": CAPTURED, "dest": STORED},
-        "storage": "file",
-        "retention": "limits",
-        "discard": "old",
-        "max_age": keep.age // timedelta(microseconds=1) * 1000,
-        "max_bytes": keep.max_bytes,
-        "num_replicas": 1,
-    }
-
-
 def _edge_down(park: str) -> dict[str, Any]:
-    return {
-        "name": EDGE_DOWN,
+    return on_disk(EDGE_DOWN, max_bytes=DOWN_BYTES, replicas=1) | {
         "mirror": {
             "name": DOWN,
             "filter_subject": f"{DOWN_PREFIX}.{park}.>",
             "external": {"api": f"$JS.{HUB_DOMAIN}.API", "deliver": f"{DELIVERED_PREFIX}.{park}"},
         },
         "republish": {"src": f"{DOWN_PREFIX}.>", "dest": "$MQTT.msgs.bw.v1.>"},
-        "storage": "file",
-        "retention": "limits",
-        "discard": "old",
-        "max_bytes": DOWN_BYTES,
-        "num_replicas": 1,
     }

@@ -88,7 +88,7 @@ async def ensure_stream(request: Requester, keep: Keep) -> None:
     Raises:
         Problem: a stream of this name captures something else, or the server hasn't the room.
     """
-    wanted = _configuration(keep)
+    wanted = capturing(STREAM, keep) | {"allow_direct": False}
     try:
         found = (await call(request, f"$JS.API.STREAM.INFO.{STREAM}"))["config"]
     except Refused as refused:
@@ -113,16 +113,8 @@ async def ensure_down(request: Requester, replicas: int) -> None:
     Raises:
         Refused: the server says no.
     """
-    wanted = {
-        "name": DOWN,
-        "subjects": [f"{DOWN_PREFIX}.>"],
-        "storage": "file",
-        "retention": "limits",
-        "discard": "old",
-        "max_age": timedelta(days=7) // timedelta(microseconds=1) * 1000,
-        "max_bytes": DOWN_BYTES,
-        "num_replicas": replicas,
-    }
+    down = {"subjects": [f"{DOWN_PREFIX}.>"], "max_age": _nanoseconds(timedelta(days=7))}
+    wanted = on_disk(DOWN, max_bytes=DOWN_BYTES, replicas=replicas) | down
     await put_stream(request, "$JS.API", wanted)
 
 
@@ -263,19 +255,29 @@ async def _apply(request: Requester, verb: str, configuration: dict[str, Any]) -
         raise
 
 
-def _configuration(keep: Keep) -> dict[str, Any]:
-    return {
-        "name": STREAM,
+def capturing(name: str, keep: Keep) -> dict[str, Any]:
+    """A stream's configuration: it takes what devices publish, and stores it by partition."""
+    return on_disk(name, max_bytes=keep.max_bytes, replicas=keep.replicas) | {
         "subjects": [CAPTURED],
         "subject_transform": {"src": CAPTURED, "dest": STORED},
+        "max_age": _nanoseconds(keep.age),
+    }
+
+
+def on_disk(name: str, *, max_bytes: int, replicas: int) -> dict[str, Any]:
+    """A stream's configuration: it keeps messages on disk, and gives up the oldest for a new one."""
+    return {
+        "name": name,
         "storage": "file",
         "retention": "limits",
         "discard": "old",
-        "max_age": keep.age // timedelta(microseconds=1) * 1000,
-        "max_bytes": keep.max_bytes,
-        "num_replicas": keep.replicas,
-        "allow_direct": False,
+        "max_bytes": max_bytes,
+        "num_replicas": replicas,
     }
+
+
+def _nanoseconds(age: timedelta) -> int:
+    return age // timedelta(microseconds=1) * 1000
 
 
 def _micros(text: str) -> int:
