@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
 import typer
@@ -25,6 +25,8 @@ from gateway.bench.reading import Took
 from gateway.bench.reading import measure as measure_reading
 
 Report = TypeVar("Report")
+
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")]
 
 app = typer.Typer(
     no_args_is_help=True, help="Benchmarks: the real processes, against a floor of the same run."
@@ -48,7 +50,7 @@ def ingest(
         bool,
         typer.Option("--mosquitto", help="Through Mosquitto, from PATH, instead of the embedded broker."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Events a second through broker, pipeline, commit and judging, and CPU per event against the floor.
 
@@ -56,9 +58,7 @@ def ingest(
     """
     load = Load(events, devices, per_publish, zones, shipments, workers, through_mosquitto)
     report = _in_directory(lambda directory, say: measure(directory, load, say))
-    Console(stderr=True).print(_table(report))
-    if as_json:
-        typer.echo(msgspec.json.encode(report).decode())
+    _tell(_table(report), report, as_json)
 
 
 @app.command()
@@ -71,7 +71,7 @@ def custody(
     rounds: Annotated[
         int, typer.Option(min=1, help="Rounds: on, off, off, on, the next the other way about.")
     ] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Events a second with and without judging, and how long one late event takes behind 100,000 later ones.
 
@@ -84,9 +84,7 @@ def custody(
     table.add_row("… not judged", f"{report.events_per_s_off:,.0f}")
     table.add_row("ratio", f"{report.ratio:.2f}")
     table.add_row("a late event behind 100,000", f"{report.refold_100k_ms:.0f} ms")
-    Console(stderr=True).print(table)
-    if as_json:
-        typer.echo(msgspec.json.encode(report).decode())
+    _tell(table, report, as_json)
 
 
 @app.command()
@@ -99,7 +97,7 @@ def reading(
     explain: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the database's plans here, as Markdown.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """How long a trace, a search, a live map and statistics take by the API, in a full database.
 
@@ -116,11 +114,9 @@ def reading(
             *(f"{value:,.1f}" for value in (took.p50_ms, took.p99_ms, took.max_ms)),
             f"{took.bytes / 1000:,.0f} kB",
         )
-    Console(stderr=True).print(table)
+    _tell(table, report, as_json)
     if explain is not None:
         explain.write_text(written(plans), encoding="utf-8")
-    if as_json:
-        typer.echo(msgspec.json.encode(report).decode())
 
 
 @app.command()
@@ -135,7 +131,7 @@ def growth(
         list[Dimension] | None, typer.Option(help="What grows; can be repeated. Default: all four.")
     ] = None,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the plot here.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """CPU per event with ten times the devices, zones, shipments, stored rows: each against the common size.
 
@@ -158,11 +154,9 @@ def growth(
             f"{one.grown_cpu_us_per_event:.1f}",
             f"{one.ratio:.2f}",
         )
-    Console(stderr=True).print(table)
+    _tell(table, report, as_json)
     if svg is not None:
         svg.write_text(growth_plot(report), encoding="utf-8")
-    if as_json:
-        typer.echo(msgspec.json.encode(report).decode())
 
 
 def _in_directory(run: Callable[[Path, Callable[[str], None]], Report]) -> Report:
@@ -174,6 +168,13 @@ def _in_directory(run: Callable[[Path, Callable[[str], None]], Report]) -> Repor
         return run(directory, lambda text: console.print(f"[dim]{text} …[/]"))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _tell(table: Table, report: msgspec.Struct, as_json: bool) -> None:
+    """The table for people; the report for programs that asked for it."""
+    Console(stderr=True).print(table)
+    if as_json:
+        typer.echo(msgspec.json.encode(report).decode())
 
 
 def _table(report: IngestReport) -> Table:
