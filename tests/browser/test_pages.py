@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from devices.observation import Observation, Position, micros
 from tests.support import chromium
+from tests.support.partner import KEY
 from tracking.api.access import key_hash
 from tracking.api.app import create_app
 from tracking.console import pages
@@ -34,7 +35,6 @@ from tracking.store.partitions import Partitions
 
 NOW = datetime(2026, 3, 10, 0, 30, tzinfo=UTC)
 BEGIN = NOW - timedelta(hours=2)
-KEY = "bwk_a-key-of-this-test"
 SIGNER = Signer(bytes(range(32)))
 
 

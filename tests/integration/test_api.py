@@ -11,19 +11,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi.testclient import TestClient
 
-from tracking.api.access import key_hash
-from tracking.api.app import create_app
+from tests.support.partner import KEY, partner
 from tracking.api.live import Event
 from tracking.api.routers.stream import Concern
-from tracking.console import pages
 from tracking.domain.ledger import proof
 from tracking.domain.ledger.checkpoint import Signer
 from tracking.judge.checkpoints import Checkpointer
-from tracking.store import registry
 from tracking.store.database import Connection
 
 NOW = datetime(2026, 3, 10, 0, 30, tzinfo=UTC)
-KEY = "bwk_a-key-of-this-test"
 NAN = float("nan")
 LINE = [[120.8, 31.34], [121.7, 31.15]]
 SQUARE = [[[120.79, 31.33], [120.82, 31.33], [120.82, 31.35], [120.79, 31.35], [120.79, 31.33]]]
@@ -39,11 +35,8 @@ def collection(*features: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def client(database: str, conn: Connection) -> Iterator[TestClient]:
-    registry.add_key(conn, "tests", key_hash(KEY), NOW)
-    app = create_app(database, now=lambda: NOW)
-    pages.mount(app)
-    with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}) as client:
+def client(database: str) -> Iterator[TestClient]:
+    with partner(database, lambda: NOW) as client:
         client.put("/v1/parks/SIP", json={"name_en": "Suzhou Industrial Park", "name_zh": "苏州工业园区"})
         zone = feature("SIPCBZ-E", "cbz", {"type": "Polygon", "coordinates": SQUARE}, name_zh="东区")
         line = {"type": "LineString", "coordinates": [[120.8, 31.34], [121.7, 31.15]]}

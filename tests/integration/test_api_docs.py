@@ -10,14 +10,10 @@ from pathlib import Path
 
 from fastapi.testclient import TestClient
 
-from tracking.api.access import key_hash
-from tracking.api.app import create_app
-from tracking.store import registry
-from tracking.store.database import Connection
+from tests.support.partner import partner
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
-KEY = "bwk_a-key-of-this-test"
 
 
 def commands() -> Iterator[list[str]]:
@@ -39,10 +35,9 @@ def send(client: TestClient, path: str, *options: str) -> int:
     return client.request(method, path, content=body and body.encode()).status_code
 
 
-def test_the_walk_through_runs(database: str, conn: Connection) -> None:
-    registry.add_key(conn, "tests", key_hash(KEY), NOW)
-    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
-    with TestClient(create_app(database, now=lambda: NOW), headers=headers) as client:
+def test_the_walk_through_runs(database: str) -> None:
+    with partner(database, lambda: NOW) as client:
+        client.headers["Content-Type"] = "application/json"
         answers = {shlex.join(command): send(client, *command) for command in commands()}
     assert len(answers) > 20
     assert not {command: status for command, status in answers.items() if status not in (200, 201)}

@@ -9,27 +9,15 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.support.court import Court
+from tests.support.partner import partner
 from tests.support.recording import TestDevice, at
-from tracking.api.access import key_hash
-from tracking.api.app import create_app
-from tracking.store import registry
 
-KEY = "bwk_a-key-of-this-test"
 TRUCK = "苏E1289K"
 
 
 @pytest.fixture
-def court(database: str) -> Iterator[Court]:
-    made = Court(database)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def client(court: Court, database: str) -> Iterator[TestClient]:
-    registry.add_key(court.conn, "desk", key_hash(KEY), at(0))
-    app = create_app(database, now=lambda: at(3600))
-    with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}) as client:
+    with partner(database, lambda: at(3600), name="desk") as client:
         yield client
 
 

@@ -10,28 +10,14 @@ from fastapi.testclient import TestClient
 
 from devices.observation import moment
 from tests.support.court import Court
+from tests.support.partner import partner
 from tests.support.recording import at
-from tracking.api.access import key_hash
-from tracking.api.app import create_app
-from tracking.console import pages
-from tracking.store import registry, terms
-
-KEY = "bwk_a-key-of-this-test"
-
-
-@pytest.fixture
-def court(database: str) -> Iterator[Court]:
-    court = Court(database)
-    yield court
-    court.close()
+from tracking.store import terms
 
 
 @pytest.fixture
 def client(court: Court) -> Iterator[TestClient]:
-    registry.add_key(court.conn, "tests", key_hash(KEY), at(0))
-    app = create_app(court.dsn, now=lambda: at(5000))
-    pages.mount(app)
-    with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}) as client:
+    with partner(court.dsn, lambda: at(5000)) as client:
         yield client
 
 

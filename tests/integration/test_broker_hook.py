@@ -8,22 +8,16 @@ from datetime import UTC, datetime
 import pytest
 from fastapi.testclient import TestClient
 
-from tracking.api.access import key_hash
-from tracking.api.app import create_app
-from tracking.store import registry
-from tracking.store.database import Connection
+from tests.support.partner import partner
 
 NOW = datetime(2026, 3, 10, 0, 30, tzinfo=UTC)
-KEY = "bwk_a-key-of-this-test"
 ASK = "/v1/brokers/emqx/connect"
 TRUCK, SIREN = "SIP/TRK-001", "SIP/SIREN"
 
 
 @pytest.fixture
-def client(database: str, conn: Connection) -> Iterator[TestClient]:
-    registry.add_key(conn, "emqx", key_hash(KEY), NOW)
-    with TestClient(create_app(database, now=lambda: NOW)) as client:
-        client.headers["Authorization"] = f"Bearer {KEY}"
+def client(database: str) -> Iterator[TestClient]:
+    with partner(database, lambda: NOW, name="emqx") as client:
         client.put("/v1/parks/SIP", json={"name_en": "SIP"})
         yield client
 

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,6 @@ from tracking.store.correcting import correct
 SIGNER = Signer(bytes(range(32)))
 KEY = SIGNER.public_key
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def court(database: str) -> Iterator[Court]:
-    court = Court(database)
-    yield court
-    court.close()
 
 
 BIG = 2**53 + 1

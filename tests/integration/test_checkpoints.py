@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,6 @@ from tracking.store.database import connect
 
 SIGNER = Signer(bytes(range(32)))
 INSERT = "insert into batches (source, worker, recorded_at, events, root) values ('t', 'w', %s, 0, '')"
-
-
-@pytest.fixture
-def court(database: str) -> Iterator[Court]:
-    court = Court(database)
-    yield court
-    court.close()
 
 
 def batches_logged(court: Court) -> list[int]:

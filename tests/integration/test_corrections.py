@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,13 +16,6 @@ from tracking.exchange.verify.run import run
 from tracking.store import correcting, corrections, shipments
 from tracking.store.database import connect
 from tracking.store.registry import Unknown
-
-
-@pytest.fixture
-def court(database: str) -> Iterator[Court]:
-    court = Court(database)
-    yield court
-    court.close()
 
 
 def name(event: dict[str, Any], device: str = "SIP/TRK-1") -> Observed:

@@ -13,37 +13,24 @@ from fastapi.testclient import TestClient
 
 from tests.support.barrier import Barrier
 from tests.support.court import Court
+from tests.support.partner import partner
 from tests.support.recording import at
-from tracking.api.access import key_hash
-from tracking.api.app import create_app
-from tracking.console import pages
 from tracking.console.pages import SITE_ZONE
 from tracking.domain.ledger import certificate as documents
 from tracking.domain.ledger.checkpoint import Signer
 from tracking.exchange import evidence as opening
 from tracking.exchange.verify.run import run
 from tracking.judge.checkpoints import Checkpointer
-from tracking.store import registry, retention
+from tracking.store import retention
 from tracking.store.database import Connection
 
-KEY = "bwk_a-key-of-this-test"
 SIGNER = Signer(bytes(range(32)))
 Row = dict[str, Any]
 
 
 @pytest.fixture
-def court(database: str) -> Iterator[Court]:
-    court = Court(database)
-    yield court
-    court.close()
-
-
-@pytest.fixture
 def client(court: Court) -> Iterator[TestClient]:
-    registry.add_key(court.conn, "tests", key_hash(KEY), at(0))
-    app = create_app(court.dsn, now=lambda: moment_of(court), signer=SIGNER)
-    pages.mount(app)
-    with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}) as client:
+    with partner(court.dsn, lambda: moment_of(court), signer=SIGNER) as client:
         yield client
 
 
@@ -334,14 +321,9 @@ def test_a_passage_in_error_has_not_used_the_pass(database: str) -> None:
         other = barrier.station.device("G-2", kind="gate")
         barrier.files_pass("Z-1", "苏E33D71")
         assert barrier.arrives(0, plate="苏E33D71").uses_pass
-        registry.add_key(barrier.conn, "tests", key_hash(KEY), at(0))
         seen = {"device": "SIP/G-1", "time": at(0).isoformat(), "run": 1, "seq": 1}
-        with TestClient(create_app(database, now=lambda: at(300))) as client:
-            answer = client.post(
-                "/v1/corrections",
-                json=correction(seen, reason="did_not_occur"),
-                headers={"Authorization": f"Bearer {KEY}"},
-            )
+        with partner(database, lambda: at(300)) as client:
+            answer = client.post("/v1/corrections", json=correction(seen, reason="did_not_occur"))
         assert answer.status_code == 201, answer.text
         event = other.event(
             600, type="gate", gate="G-2", lane="1", direction="in", plate="苏E33D71", **{"pass": "Z-1"}

@@ -11,34 +11,21 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.support.court import Court
+from tests.support.partner import partner
 from tests.support.recording import at
-from tracking.api.access import key_hash
-from tracking.api.app import create_app
-from tracking.console import pages
 from tracking.domain.ledger.checkpoint import Signer
 from tracking.exchange import certificate, coverage
 from tracking.judge.checkpoints import Checkpointer
-from tracking.store import judging, registry
+from tracking.store import judging
 from tracking.store.database import Connection
 
 CARRIER = "91320594MA1WDEM02P"
-KEY = "bwk_a-key-of-this-test"
 SIGNER = Signer(bytes(range(32)))
 
 
 @pytest.fixture
-def court(database: str) -> Iterator[Court]:
-    court = Court(database)
-    yield court
-    court.close()
-
-
-@pytest.fixture
 def api(court: Court) -> Iterator[TestClient]:
-    registry.add_key(court.conn, "tests", key_hash(KEY), at(0))
-    app = create_app(court.dsn, now=lambda: at(9000))
-    pages.mount(app)
-    with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}) as client:
+    with partner(court.dsn, lambda: at(9000)) as client:
         yield client
 
 

@@ -10,30 +10,15 @@ from fastapi.testclient import TestClient
 
 from devices.messages import decode_alert
 from tests.support.court import Court, Truck
+from tests.support.partner import partner
 from tests.support.recording import at
-from tracking.api.access import key_hash
-from tracking.api.app import create_app
-from tracking.console import pages
 from tracking.domain.ledger.checkpoint import Signer
 from tracking.judge.checkpoints import Checkpointer
-from tracking.store import registry
-
-KEY = "bwk_a-key-of-this-test"
-
-
-@pytest.fixture
-def court(database: str) -> Iterator[Court]:
-    court = Court(database)
-    yield court
-    court.close()
 
 
 @pytest.fixture
 def client(court: Court) -> Iterator[TestClient]:
-    registry.add_key(court.conn, "tests", key_hash(KEY), at(0))
-    app = create_app(court.dsn, now=lambda: at(5000), signer=Signer(bytes(32)))
-    pages.mount(app)
-    with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}) as client:
+    with partner(court.dsn, lambda: at(5000), signer=Signer(bytes(32))) as client:
         yield client
 
 

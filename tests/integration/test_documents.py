@@ -15,13 +15,10 @@ from fastapi.testclient import TestClient
 from devices.identifiers import own_thing, pass_uri
 from devices.observation import Gate
 from tests.support.desk import BOX, TRUCK, Desk
+from tests.support.partner import partner
 from tests.support.recording import at
-from tracking.api.access import key_hash
-from tracking.api.app import create_app
 from tracking.domain.custody.documents import KINDS
-from tracking.store import registry
 
-KEY = "bwk_a-key-of-this-test"
 DAY = 86_400
 PASS = {"type": 2, "direction": "in", "zone": "DESTINATION", "vehicle": TRUCK, "containers": [BOX]}
 
@@ -41,9 +38,7 @@ def desk(database: str) -> Iterator[Desk]:
 
 @pytest.fixture
 def client(desk: Desk, database: str) -> Iterator[TestClient]:
-    registry.add_key(desk.conn, "forwarder", key_hash(KEY), at(0))
-    app = create_app(database, now=lambda: at(3600))
-    with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}) as client:
+    with partner(database, lambda: at(3600), name="forwarder") as client:
         yield client
 
 

@@ -10,12 +10,9 @@ from fastapi.testclient import TestClient
 
 from devices.observation import moment
 from tests.support.barrier import Barrier
-from tests.support.recording import at
-from tracking.api.access import key_hash
-from tracking.api.app import create_app
-from tracking.store import log, registry
+from tests.support.partner import partner
+from tracking.store import log
 
-KEY = "bwk_a-key-of-this-test"
 RIGHT, MISREAD, OTHER = "苏E33D71", "苏E33071", "沪BD818N"
 PASS = "Z2314I260310000000000007"
 
@@ -23,15 +20,13 @@ PASS = "Z2314I260310000000000007"
 @pytest.fixture
 def barrier(database: str) -> Iterator[Barrier]:
     made = Barrier(database)
-    registry.add_key(made.conn, "desk", key_hash(KEY), at(0))
     yield made
     made.close()
 
 
 @pytest.fixture
 def api(barrier: Barrier) -> Iterator[TestClient]:
-    app = create_app(barrier.dsn, now=lambda: moment(barrier.station.clock_us))
-    with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}) as client:
+    with partner(barrier.dsn, lambda: moment(barrier.station.clock_us), name="desk") as client:
         yield client
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from threading import Event, Thread
-
-import pytest
 
 from devices.messages import decode_alert
 from tests.support.court import Court, tasks
@@ -14,13 +11,6 @@ from tests.support.recording import at
 from tracking.judge.loop import drain, wait_for_news
 from tracking.store import positions, work
 from tracking.store.database import ALERTS_CHANNEL, CUSTODY_CHANNEL, connect
-
-
-@pytest.fixture
-def court(database: str) -> Iterator[Court]:
-    court = Court(database)
-    yield court
-    court.close()
 
 
 def test_a_clean_journey_has_no_findings(court: Court) -> None:

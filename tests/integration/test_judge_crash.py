@@ -50,13 +50,6 @@ STEPS = [
 ]
 
 
-@pytest.fixture
-def court(database: str) -> Iterator[Court]:
-    court = Court(database)
-    yield court
-    court.close()
-
-
 def story(court: Court) -> None:
     """Strays, an open silence, and a late upload that fills another one."""
     truck = court.truck().stands(0, 300).drives(0, 4000).drives(4000, 9000, 1900)

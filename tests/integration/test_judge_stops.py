@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-
-import pytest
 
 from devices.coordinates import wgs84_to_gcj02
 from tests.support.court import WEST, Court, Truck
 from tests.support.traces import moved
-
-
-@pytest.fixture
-def court(database: str) -> Iterator[Court]:
-    court = Court(database)
-    yield court
-    court.close()
 
 
 def found(court: Court, rule: str) -> list[tuple[Any, ...]]:

@@ -4,7 +4,6 @@ their exact moment, whenever noticed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,13 +12,6 @@ from tests.support.court import Court, Truck
 from tests.support.recording import at
 from tests.support.rows import NOON_US, SECOND_US
 from tracking.store import terms
-
-
-@pytest.fixture
-def court(database: str) -> Iterator[Court]:
-    court = Court(database)
-    yield court
-    court.close()
 
 
 def silence(court: Court, shipment: str = "S-1") -> list[tuple[object, ...]]:

@@ -10,14 +10,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.support.desk import TRUCK, Desk
+from tests.support.partner import partner
 from tests.support.recording import at
-from tracking.api.access import key_hash
-from tracking.api.app import create_app
-from tracking.console import pages
-from tracking.store import loadings, registry
+from tracking.store import loadings
 from tracking.store.database import Connection
 
-KEY = "bwk_a-key-of-this-test"
 OTHER = "苏E33D71"
 
 
@@ -38,10 +35,7 @@ def desk(database: str) -> Iterator[Desk]:
 
 @pytest.fixture
 def client(desk: Desk, database: str) -> Iterator[TestClient]:
-    registry.add_key(desk.conn, "yard", key_hash(KEY), at(0))
-    app = create_app(database, now=lambda: at(3600))
-    pages.mount(app)
-    with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}) as client:
+    with partner(database, lambda: at(3600), name="yard") as client:
         yield client
 
 

@@ -11,36 +11,24 @@ from fastapi.testclient import TestClient
 
 from devices.observation import moment
 from tests.support.court import Court
+from tests.support.partner import partner
 from tests.support.recording import at
-from tracking.api.access import key_hash
-from tracking.api.app import create_app
 from tracking.domain.ledger.checkpoint import Signer
 from tracking.exchange.verify.run import run
 from tracking.judge.checkpoints import Checkpointer
-from tracking.store import registry, terms
+from tracking.store import terms
 
-KEY = "bwk_a-key-of-this-test"
 PATH = "/v1/parks/SIP/rules"
 CRITICAL = {"route_deviation": {"severity": "critical"}}
 
 
 @pytest.fixture
-def court(database: str) -> Iterator[Court]:
-    court = Court(database)
-    yield court
-    court.close()
-
-
-@pytest.fixture
 def client(court: Court) -> Iterator[TestClient]:
-    registry.add_key(court.conn, "tests", key_hash(KEY), at(0))
-
     def now() -> datetime:
         court.station.clock_us += 1
         return moment(court.station.clock_us)
 
-    app = create_app(court.dsn, now=now)
-    with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}) as client:
+    with partner(court.dsn, now) as client:
         yield client
 
 

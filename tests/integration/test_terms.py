@@ -20,15 +20,13 @@ from gateway.commands import terms as terms_command
 from gateway.commands import zones as zones_command
 from gateway.problem import Problem
 from tests.support.court import MOVE, WEST, Court
+from tests.support.partner import partner
 from tests.support.recording import PARK, at
 from tests.support.rows import NOON_US
 from tests.support.traces import moved
-from tracking.api.access import key_hash
-from tracking.api.app import create_app
 from tracking.domain.custody.templates import Template
-from tracking.store import registry, things
+from tracking.store import things
 
-KEY = "bwk_a-key-of-this-test"
 NOW = datetime(2026, 3, 10, 0, 30, tzinfo=UTC)
 URL = "/v1/shipments/S-1/terms"
 
@@ -44,10 +42,7 @@ def court(database: str) -> Iterator[Court]:
 
 @pytest.fixture
 def client(court: Court) -> Iterator[TestClient]:
-    registry.add_key(court.conn, "tests", key_hash(KEY), NOW)
-    with TestClient(
-        create_app(court.dsn, now=lambda: NOW), headers={"Authorization": f"Bearer {KEY}"}
-    ) as client:
+    with partner(court.dsn, lambda: NOW) as client:
         yield client
 
 

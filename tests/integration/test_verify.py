@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 
@@ -26,13 +25,6 @@ from tracking.store.database import connect
 from tracking.store.documents import About
 
 SEED = bytes(range(32))
-
-
-@pytest.fixture
-def court(database: str) -> Iterator[Court]:
-    court = Court(database)
-    yield court
-    court.close()
 
 
 @pytest.fixture
