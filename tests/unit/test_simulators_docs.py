@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import msgspec
 import pytest
 
 from simulators import scenario
+from tests.support.pages import expect_fields, section, text_of
 
-TEXT = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text(encoding="utf-8")
-
-
-def section(title: str) -> str:
-    found = re.search(rf"^## `{re.escape(title)}`.*?(?=^## |\Z)", TEXT, re.DOTALL | re.MULTILINE)
-    assert found, f"no section about {title}"
-    return found[0]
-
+TEXT = text_of("scenarios.md")
 
 TABLES = {
     scenario.Scenario: "scenario",
@@ -39,14 +30,7 @@ def test_every_table_is_described() -> None:
 
 @pytest.mark.parametrize("part", TABLES, ids=lambda part: part.__name__)
 def test_every_field_is_described_with_its_default(part: type[msgspec.Struct]) -> None:
-    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", section(TABLES[part]), re.MULTILINE))
-    fields = {field.name: field for field in msgspec.structs.fields(part)}
-    assert set(rows) == set(fields)
-    for name, field in fields.items():
-        if field.required:
-            assert rows[name].strip() == "required", name
-        elif isinstance(field.default, int | float) and field.default:
-            assert f"{field.default:g}" in rows[name].replace(",", ""), name
+    expect_fields(section(TEXT, TABLES[part]), part)
 
 
 @pytest.mark.parametrize("name", scenario.names())

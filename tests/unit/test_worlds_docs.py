@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from simulators.reality import format as worlds
 from simulators.reality.truth import RULES
+from tests.support.pages import expect_fields, section, text_of
 
-TEXT = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+TEXT = text_of("scenarios.md")
 
 TABLES: dict[type[msgspec.Struct], str] = {
     worlds.WorldFile: "world",
@@ -21,26 +21,13 @@ TABLES: dict[type[msgspec.Struct], str] = {
 }
 
 
-def section(title: str) -> str:
-    found = re.search(rf"^### `{re.escape(title)}`.*?(?=^##|\Z)", TEXT, re.DOTALL | re.MULTILINE)
-    assert found, f"no section about {title}"
-    return found[0]
-
-
 def test_every_table_is_described() -> None:
     assert set(TABLES) == set(worlds.PARTS)
 
 
 @pytest.mark.parametrize("part", TABLES, ids=lambda part: part.__name__)
 def test_every_field_is_described_with_its_default(part: type[msgspec.Struct]) -> None:
-    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", section(TABLES[part]), re.MULTILINE))
-    fields = {field.name: field for field in msgspec.structs.fields(part)}
-    assert set(rows) == set(fields)
-    for name, field in fields.items():
-        if field.required:
-            assert rows[name].strip() == "required", name
-        elif isinstance(field.default, int | float):
-            assert rows[name].strip() == f"{field.default:g}", name
+    expect_fields(section(TEXT, TABLES[part], level=3), part)
 
 
 @pytest.mark.parametrize("name", worlds.names())
