@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.court import Court
+from tests.support.sources import Recorder
 
 
 @pytest.fixture
@@ -15,3 +16,9 @@ def court(database: str) -> Iterator[Court]:
     court = Court(database)
     yield court
     court.close()
+
+
+@pytest.fixture
+def recorder(database: str) -> Recorder:
+    """Who plays the pipeline behind a source."""
+    return Recorder(database)

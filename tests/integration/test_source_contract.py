@@ -25,8 +25,8 @@ from tests.support.sources import (
     run,
     until,
     until_in_database,
+    working,
 )
-from tracking.domain.errors import Fenced
 
 Stage = JetStreamRig | MqttRig
 
@@ -38,142 +38,116 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path, database: str) -> Iter
         yield made
 
 
-@pytest.fixture
-def recorder(database: str) -> Recorder:
-    return Recorder(database)
-
-
-async def ready(stage: Stage, worker: str = "w1", **options: object) -> tuple[Source, Devices]:
-    """A source whose broker already keeps what devices publish."""
-    source = await stage.source(worker, **options)
-    return source, Devices(stage.broker.mqtt_port)
-
-
 def numbered(device: str, count: int, first: int = 0) -> list[tuple[str, bytes]]:
     return [(device, b"%s %d" % (device.encode(), n)) for n in range(first, first + count)]
 
 
 def test_everything_arrives_once_and_in_order_of_each_device(stage: Stage, recorder: Recorder) -> None:
     async def story() -> None:
-        source, devices = await ready(stage)
-        names = [f"TRK-{n:03d}" for n in range(40)]
-        sent = [(name, b"%d" % n) for n in range(50) for name in names]
-        before_us = time.time_ns() // 1000
-        publishing = asyncio.create_task(devices.publish_all(sent))
-        await recorder.record(source, until_count=len(sent))
-        await publishing
-        for name in names:
-            assert recorder.of(name) == [b"%d" % n for n in range(50)]
-        received = [message.received_us for message in recorder.messages]
-        assert received == sorted(received)
-        assert before_us - 1000 <= received[0] <= received[-1] <= time.time_ns() // 1000 + 1000
-        devices.close()
-        await source.close()
+        async with working(stage) as (source, devices):
+            names = [f"TRK-{n:03d}" for n in range(40)]
+            sent = [(name, b"%d" % n) for n in range(50) for name in names]
+            before_us = time.time_ns() // 1000
+            publishing = asyncio.create_task(devices.publish_all(sent))
+            await recorder.record(source, until_count=len(sent))
+            await publishing
+            for name in names:
+                assert recorder.of(name) == [b"%d" % n for n in range(50)]
+            received = [message.received_us for message in recorder.messages]
+            assert received == sorted(received)
+            assert before_us - 1000 <= received[0] <= received[-1] <= time.time_ns() // 1000 + 1000
 
     run(story())
 
 
 def test_an_idle_source_gives_a_message_at_once(stage: Stage, recorder: Recorder) -> None:
     async def story() -> None:
-        source, devices = await ready(stage)
-        took = []
-        for n in range(30):
-            waiting = asyncio.create_task(source.receive())
-            await asyncio.sleep(0.005)
-            begun = time.perf_counter()
-            devices.publish("TRK-001", b"%d" % n)
-            batch = await waiting
-            took.append(time.perf_counter() - begun)
-            await recorder.commit(batch)
-            await batch.acknowledge()
-        assert recorder.payloads == [b"%d" % n for n in range(30)]
-        assert sorted(took)[15] < 0.02, took
-        devices.close()
-        await source.close()
+        async with working(stage) as (source, devices):
+            took = []
+            for n in range(30):
+                waiting = asyncio.create_task(source.receive())
+                await asyncio.sleep(0.005)
+                begun = time.perf_counter()
+                devices.publish("TRK-001", b"%d" % n)
+                batch = await waiting
+                took.append(time.perf_counter() - begun)
+                await recorder.finish(batch)
+            assert recorder.payloads == [b"%d" % n for n in range(30)]
+            assert sorted(took)[15] < 0.02, took
 
     run(story())
 
 
 def test_batches_grow_while_a_batch_is_recorded(stage: Stage, recorder: Recorder) -> None:
     async def story() -> None:
-        source, devices = await ready(stage, max_batch=100)
-        await devices.publish_all(numbered("TRK-001", 1))
-        first = await source.receive()
-        await devices.publish_all(numbered("TRK-001", 250, first=1))
-        sizes = []
-        await recorder.commit(first)
-        await first.acknowledge()
-        while len(recorder.messages) < 251:
-            batch = await source.receive()
-            sizes.append(len(batch.messages))
-            await recorder.commit(batch)
-            await batch.acknowledge()
-        assert max(sizes) == 100
-        assert len(sizes) <= 5
-        devices.close()
-        await source.close()
+        async with working(stage, max_batch=100) as (source, devices):
+            await devices.publish_all(numbered("TRK-001", 1))
+            first = await source.receive()
+            await devices.publish_all(numbered("TRK-001", 250, first=1))
+            sizes = []
+            await recorder.finish(first)
+            while len(recorder.messages) < 251:
+                batch = await source.receive()
+                sizes.append(len(batch.messages))
+                await recorder.finish(batch)
+            assert max(sizes) == 100
+            assert len(sizes) <= 5
 
     run(story())
 
 
 def test_a_poison_payload_passes_through_untouched(stage: Stage, recorder: Recorder) -> None:
     async def story() -> None:
-        source, devices = await ready(stage)
-        payloads = [b"", b"\x00\xff\xfe", b"{", bytes(range(256)), "不是 JSON".encode(), b"\xc3\x28"]
-        await devices.publish_all(("TRK-001", payload) for payload in payloads)
-        await recorder.record(source, until_count=len(payloads))
-        assert recorder.payloads == payloads
-        assert {message.topic for message in recorder.messages} == {"bw/v1/SIP/TRK-001/events"}
-        assert {len(message.properties) for message in recorder.messages} == {0}
-        devices.close()
-        await source.close()
+        async with working(stage) as (source, devices):
+            payloads = [b"", b"\x00\xff\xfe", b"{", bytes(range(256)), "不是 JSON".encode(), b"\xc3\x28"]
+            await devices.publish_all(("TRK-001", payload) for payload in payloads)
+            await recorder.record(source, until_count=len(payloads))
+            assert recorder.payloads == payloads
+            assert {message.topic for message in recorder.messages} == {"bw/v1/SIP/TRK-001/events"}
+            assert {len(message.properties) for message in recorder.messages} == {0}
 
     run(story())
 
 
 def test_messages_of_almost_a_mebibyte_arrive_whole(stage: Stage, recorder: Recorder) -> None:
     async def story() -> None:
-        source, devices = await ready(stage, max_bytes=4 << 20)
-        sent = [(f"TRK-{n % 3}", bytes([n]) * 1_000_000) for n in range(24)]
-        publishing = asyncio.create_task(devices.publish_all(sent))
-        await recorder.record(source, until_count=len(sent))
-        await publishing
-        for n in range(3):
-            assert recorder.of(f"TRK-{n}") == [payload for device, payload in sent if device == f"TRK-{n}"]
-        devices.close()
-        await source.close()
+        async with working(stage, max_bytes=4 << 20) as (source, devices):
+            sent = [(f"TRK-{n % 3}", bytes([n]) * 1_000_000) for n in range(24)]
+            publishing = asyncio.create_task(devices.publish_all(sent))
+            await recorder.record(source, until_count=len(sent))
+            await publishing
+            for n in range(3):
+                assert recorder.of(f"TRK-{n}") == [
+                    payload for device, payload in sent if device == f"TRK-{n}"
+                ]
 
     run(story())
 
 
 def test_a_rewind_gives_again_what_was_not_committed(stage: Stage, recorder: Recorder) -> None:
     async def story() -> None:
-        source, devices = await ready(stage, max_batch=4)
-        await devices.publish_all(numbered("TRK-001", 10))
-        batch = await source.receive()
-        await recorder.commit(batch)
-        await batch.acknowledge()
-        kept = len(recorder.messages)
-        failed = await source.receive()
-        ahead = await source.receive()
-        await source.rewind()
-        again = await source.receive()
-        assert again.messages[0].payload == failed.messages[0].payload
-        assert ahead.messages[0].payload != failed.messages[0].payload
-        await recorder.commit(again)
-        await again.acknowledge()
-        await recorder.record(source, until_count=10)
-        assert kept < 10
-        assert recorder.of("TRK-001") == [b"TRK-001 %d" % n for n in range(10)]
-        devices.close()
-        await source.close()
+        async with working(stage, max_batch=4) as (source, devices):
+            await devices.publish_all(numbered("TRK-001", 10))
+            await recorder.finish(await source.receive())
+            kept = len(recorder.messages)
+            failed = await source.receive()
+            ahead = await source.receive()
+            await source.rewind()
+            again = await source.receive()
+            assert again.messages[0].payload == failed.messages[0].payload
+            assert ahead.messages[0].payload != failed.messages[0].payload
+            await recorder.finish(again)
+            await recorder.record(source, until_count=10)
+            assert kept < 10
+            assert recorder.of("TRK-001") == [b"TRK-001 %d" % n for n in range(10)]
 
     run(story())
 
 
 def test_what_was_not_acknowledged_comes_again_after_a_stop(stage: Stage, recorder: Recorder) -> None:
     async def story() -> None:
-        source, devices = await ready(stage)
+        source = await stage.source("w1")
+        devices = Devices(stage.broker.mqtt_port)
         await devices.publish_all(numbered("TRK-001", 5))
         await recorder.record(source, until_count=5)
         await devices.publish_all(numbered("TRK-001", 5, first=5))
@@ -192,53 +166,47 @@ def test_what_was_not_acknowledged_comes_again_after_a_stop(stage: Stage, record
 
 def test_nothing_is_lost_when_the_broker_is_restarted(stage: Stage, recorder: Recorder) -> None:
     async def story() -> None:
-        source, devices = await ready(stage)
-        await devices.publish_all(numbered("TRK-001", 20))
-        await recorder.record(source, until_count=10)
-        await asyncio.to_thread(stage.broker.stop)
-        await asyncio.to_thread(stage.broker.start)
-        if isinstance(source, MqttSource):  # Mosquitto forgets shared subscriptions: see test_source_mqtt
-            await until(lambda: bool(source.client_ids))
-        publishing = asyncio.create_task(devices.publish_all(numbered("TRK-001", 20, first=20)))
-        async with asyncio.timeout(PATIENCE_S):
-            while len(set(recorder.payloads)) < 40:
-                batch = await source.receive()
-                await recorder.commit(batch)
-                await batch.acknowledge()
-        await publishing
-        assert sorted(set(recorder.payloads)) == sorted(payload for _, payload in numbered("TRK-001", 40))
-        devices.close()
-        await source.close()
+        async with working(stage) as (source, devices):
+            await devices.publish_all(numbered("TRK-001", 20))
+            await recorder.record(source, until_count=10)
+            await asyncio.to_thread(stage.broker.stop)
+            await asyncio.to_thread(stage.broker.start)
+            if isinstance(source, MqttSource):  # Mosquitto forgets shared subscriptions: see test_source_mqtt
+                await until(lambda: bool(source.client_ids))
+            publishing = asyncio.create_task(devices.publish_all(numbered("TRK-001", 20, first=20)))
+            async with asyncio.timeout(PATIENCE_S):
+                while len(set(recorder.payloads)) < 40:
+                    await recorder.finish(await source.receive())
+            await publishing
+            assert sorted(set(recorder.payloads)) == sorted(payload for _, payload in numbered("TRK-001", 40))
 
     run(story())
 
 
 def test_an_acknowledgement_of_another_connection_is_nothing(stage: Stage, recorder: Recorder) -> None:
     async def story() -> None:
-        source, devices = await ready(stage)
-        await devices.publish_all(numbered("TRK-001", 3))
-        stale = await source.receive()
-        assert len(stale.messages) <= 3
-        await asyncio.to_thread(stage.broker.stop)
-        await asyncio.to_thread(stage.broker.start)
-        await until_received(source, recorder, 3)
-        await stale.acknowledge()
-        await devices.publish_all(numbered("TRK-001", 3, first=3))
-        await until_received(source, recorder, 6)
-        assert sorted(set(recorder.payloads)) == [b"TRK-001 %d" % n for n in range(6)]
-        devices.close()
-        await source.close()
+        async with working(stage) as (source, devices):
+            await devices.publish_all(numbered("TRK-001", 3))
+            stale = await source.receive()
+            assert len(stale.messages) <= 3
+            await asyncio.to_thread(stage.broker.stop)
+            await asyncio.to_thread(stage.broker.start)
+            await until_all(source, recorder, 3)
+            await stale.acknowledge()
+            await devices.publish_all(numbered("TRK-001", 3, first=3))
+            await until_all(source, recorder, 6)
+            assert sorted(set(recorder.payloads)) == [b"TRK-001 %d" % n for n in range(6)]
 
-    async def until_received(source: Source, recorder: Recorder, count: int) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while len(set(recorder.payloads)) < count:
-                batch = await source.receive()
-                try:
-                    await recorder.commit(batch)
-                except Fenced:
-                    await source.rewind()
-                else:
-                    await batch.acknowledge()
+    run(story())
+
+
+def test_receipts_reach_a_device(stage: Stage) -> None:
+    async def story() -> None:
+        heard: list[tuple[str, bytes]] = []
+        async with working(stage) as (source, devices):
+            devices.hears("TRK-001", heard)
+            await source.publish("bw/v1/SIP/TRK-001/receipts", b"{}")
+            await until(lambda: heard == [("bw/v1/SIP/TRK-001/receipts", b"{}")])
 
     run(story())
 
@@ -246,35 +214,27 @@ def test_an_acknowledgement_of_another_connection_is_nothing(stage: Stage, recor
 def test_two_workers_share_the_messages(stage: Stage, database: str) -> None:
     async def story() -> None:
         first, second = Recorder(database), Recorder(database)
-        one, devices = await ready(stage, "w1")
-        two = await stage.source("w2")
-        if isinstance(stage, JetStreamRig):
-            share = "select count(*) filter (where owner = 'w2') = 8 from source_positions"
-            await until_in_database(database, share)
-        sent = [(f"TRK-{n % 100:03d}", b"%d" % n) for n in range(2000)]
-        tasks = [asyncio.create_task(keep_recording(*pair)) for pair in ((one, first), (two, second))]
-        await devices.publish_all(sent)
-        await until(lambda: len(set(first.payloads + second.payloads)) == 2000)
-        assert min(len(first.messages), len(second.messages)) > 200
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        devices.close()
-        await one.close()
-        await two.close()
+        async with working(stage) as (one, devices):
+            two = await stage.source("w2")
+            if isinstance(stage, JetStreamRig):
+                share = "select count(*) filter (where owner = 'w2') = 8 from source_positions"
+                await until_in_database(database, share)
+            sent = [(f"TRK-{n % 100:03d}", b"%d" % n) for n in range(2000)]
+            tasks = [asyncio.create_task(keep_recording(*pair)) for pair in ((one, first), (two, second))]
+            await devices.publish_all(sent)
+            await until(lambda: len(set(first.payloads + second.payloads)) == 2000)
+            assert min(len(first.messages), len(second.messages)) > 200
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await two.close()
 
     run(story())
 
 
 async def keep_recording(source: Source, recorder: Recorder) -> None:
     while True:
-        batch = await source.receive()
-        try:
-            await recorder.commit(batch)
-        except Fenced:
-            await source.rewind()
-        else:
-            await batch.acknowledge()
+        await recorder.attempt(source)
 
 
 WORKER = """
@@ -390,13 +350,7 @@ select count(*) > 0 from (
 async def until_all(source: Source, recorder: Recorder, count: int) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while len(set(recorder.payloads)) < count:
-            batch = await source.receive()
-            try:
-                await recorder.commit(batch)
-            except Fenced:
-                await source.rewind()
-            else:
-                await batch.acknowledge()
+            await recorder.attempt(source)
 
 
 async def until_either(

@@ -26,10 +26,12 @@ from tests.support.sources import (
     Devices,
     MqttRig,
     Recorder,
+    numbered,
     run,
     until,
     until_in_database,
     until_renewed,
+    working,
 )
 from tracking.domain.errors import Retryable
 
@@ -39,15 +41,6 @@ def stage(tmp_path: Path, database: str) -> Iterator[MqttRig]:
     broker = mosquitto(tmp_path / "mosquitto")
     with running(broker):
         yield MqttRig(broker, database)
-
-
-@pytest.fixture
-def recorder(database: str) -> Recorder:
-    return Recorder(database)
-
-
-def numbered(device: str, count: int, first: int = 0) -> list[tuple[str, bytes]]:
-    return [(device, b"%d" % n) for n in range(first, first + count)]
 
 
 def in_flight(stage: MqttRig, client_id: str = "bondwatch-0") -> int:
@@ -73,38 +66,31 @@ def test_a_link_that_ends_by_a_bug_ends_the_worker(stage: MqttRig, monkeypatch: 
 
 def test_the_broker_sends_no_more_than_the_window_allows(stage: MqttRig, recorder: Recorder) -> None:
     async def story() -> None:
-        source = await stage.source("w1", receive_max=10)
-        devices = Devices(stage.broker.mqtt_port)
-        await devices.publish_all(numbered("TRK-001", 100))
-        taken = []
-        while sum(len(batch.messages) for batch in taken) < 10:
-            taken.append(await source.receive())
-        assert in_flight(stage) == 10
-        for batch in taken:
-            await recorder.commit(batch)
-            await batch.acknowledge()
-        await recorder.record(source, until_count=100)
-        assert recorder.payloads == [b"%d" % n for n in range(100)]
-        devices.close()
-        await source.close()
+        async with working(stage, receive_max=10) as (source, devices):
+            await devices.publish_all(numbered("TRK-001", 100))
+            taken = []
+            while sum(len(batch.messages) for batch in taken) < 10:
+                taken.append(await source.receive())
+            assert in_flight(stage) == 10
+            for batch in taken:
+                await recorder.finish(batch)
+            await recorder.record(source, until_count=100)
+            assert recorder.payloads == [b"%d" % n for n in range(100)]
 
     run(story())
 
 
 def test_nothing_is_acknowledged_before_the_commit(stage: MqttRig, recorder: Recorder) -> None:
     async def story() -> None:
-        source = await stage.source("w1")
-        devices = Devices(stage.broker.mqtt_port)
-        await devices.publish_all(numbered("TRK-001", 5))
-        await until(lambda: in_flight(stage) == 5)
-        batch = await source.receive()
-        await recorder.commit(batch)
-        assert in_flight(stage) == 5
-        await batch.acknowledge()
-        rest = 5 - len(batch.messages)
-        await until(lambda: in_flight(stage) == rest)
-        devices.close()
-        await source.close()
+        async with working(stage) as (source, devices):
+            await devices.publish_all(numbered("TRK-001", 5))
+            await until(lambda: in_flight(stage) == 5)
+            batch = await source.receive()
+            await recorder.commit(batch)
+            assert in_flight(stage) == 5
+            await batch.acknowledge()
+            rest = 5 - len(batch.messages)
+            await until(lambda: in_flight(stage) == rest)
 
     run(story())
 
@@ -155,15 +141,14 @@ def test_a_session_that_was_lost_is_let_go_and_another_taken(
     stage: MqttRig, recorder: Recorder, conn: psycopg.Connection[Any]
 ) -> None:
     async def story() -> None:
-        source = await stage.source("w1")
-        conn.execute("update mqtt_sessions set owner = 'w2', epoch = epoch + 1, leased_until = 'infinity'")
-        await until(lambda: source.client_ids == ["bondwatch-1"])
-        devices = Devices(stage.broker.mqtt_port)
-        conn.execute("update mqtt_sessions set leased_until = '-infinity' where owner = 'w2'")
-        await devices.publish_all(numbered("TRK-001", 6))
-        await recorder.record(source, until_count=6)
-        devices.close()
-        await source.close()
+        async with working(stage) as (source, devices):
+            conn.execute(
+                "update mqtt_sessions set owner = 'w2', epoch = epoch + 1, leased_until = 'infinity'"
+            )
+            await until(lambda: source.client_ids == ["bondwatch-1"])
+            conn.execute("update mqtt_sessions set leased_until = '-infinity' where owner = 'w2'")
+            await devices.publish_all(numbered("TRK-001", 6))
+            await recorder.record(source, until_count=6)
 
     run(story())
 
@@ -174,25 +159,21 @@ def test_the_watermark_stands_while_the_window_is_full(
     """A full window means that the broker may hold more: time must not pass for what it holds."""
 
     async def story() -> None:
-        source = await stage.source("w1", receive_max=5)
-        await until_in_database(stage.dsn, "select bool_and(through_at is not null) from mqtt_sessions")
-        devices = Devices(stage.broker.mqtt_port)
-        await devices.publish_all(numbered("TRK-001", 20))
-        batch = await source.receive()
-        (before,) = conn.execute("select through_at from mqtt_sessions").fetchone() or (None,)
-        assert before is not None
-        assert before.timestamp() * 1e6 < batch.messages[0].received_us
-        await until_renewed(stage.dsn, "mqtt_sessions")
-        (after,) = conn.execute("select through_at from mqtt_sessions").fetchone() or (None,)
-        assert after is not None
-        assert after.timestamp() * 1e6 < batch.messages[0].received_us
-        await recorder.commit(batch)
-        await batch.acknowledge()
-        await recorder.record(source, until_count=20)
-        at = datetime.now(UTC).isoformat()
-        await until_in_database(stage.dsn, f"select through_at > '{at}' from mqtt_sessions")
-        devices.close()
-        await source.close()
+        async with working(stage, receive_max=5) as (source, devices):
+            await until_in_database(stage.dsn, "select bool_and(through_at is not null) from mqtt_sessions")
+            await devices.publish_all(numbered("TRK-001", 20))
+            batch = await source.receive()
+            (before,) = conn.execute("select through_at from mqtt_sessions").fetchone() or (None,)
+            assert before is not None
+            assert before.timestamp() * 1e6 < batch.messages[0].received_us
+            await until_renewed(stage.dsn, "mqtt_sessions")
+            (after,) = conn.execute("select through_at from mqtt_sessions").fetchone() or (None,)
+            assert after is not None
+            assert after.timestamp() * 1e6 < batch.messages[0].received_us
+            await recorder.finish(batch)
+            await recorder.record(source, until_count=20)
+            at = datetime.now(UTC).isoformat()
+            await until_in_database(stage.dsn, f"select through_at > '{at}' from mqtt_sessions")
 
     run(story())
 
@@ -244,20 +225,6 @@ def test_a_broker_that_is_not_there_is_said_after_our_patience(database: str) ->
             await source.receive()
         with pytest.raises(Retryable):
             await source.publish("bw/v1/SIP/TRK-001/receipts", b"{}")
-        await source.close()
-
-    run(story())
-
-
-def test_receipts_reach_a_device(stage: MqttRig) -> None:
-    async def story() -> None:
-        source = await stage.source("w1")
-        heard: list[tuple[str, bytes]] = []
-        devices = Devices(stage.broker.mqtt_port)
-        devices.hears("TRK-001", heard)
-        await source.publish("bw/v1/SIP/TRK-001/receipts", b"{}")
-        await until(lambda: heard == [("bw/v1/SIP/TRK-001/receipts", b"{}")])
-        devices.close()
         await source.close()
 
     run(story())

@@ -6,10 +6,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import paho.mqtt.client as mqtt
 import psycopg
@@ -21,11 +22,14 @@ from gateway.sources.mqtt import MqttSource
 from gateway.sources.mqtt_terms import Address
 from gateway.sources.stream import Keep
 from tests.support.brokers import Broker, Mosquitto, NatsServer, mosquitto, nats_server
+from tracking.domain.errors import Fenced
 from tracking.store import positions
 from tracking.store.database import connect
 
 PATIENCE_S = 20.0
 CLIENT_PREFIX = "bondwatch-"
+
+SourceT_co = TypeVar("SourceT_co", bound=Source, covariant=True)
 
 
 class Devices:
@@ -84,13 +88,26 @@ class Recorder:
         await asyncio.to_thread(self._advance, batch)
         self.messages.extend(batch.messages)
 
+    async def finish(self, batch: Batch) -> None:
+        """Commit and acknowledge."""
+        await self.commit(batch)
+        await batch.acknowledge()
+
     async def record(self, source: Source, *, until_count: int) -> None:
         """Receive, commit, acknowledge until so many messages are recorded."""
         async with asyncio.timeout(PATIENCE_S):
             while len(self.messages) < until_count:
-                batch = await source.receive()
-                await self.commit(batch)
-                await batch.acknowledge()
+                await self.finish(await source.receive())
+
+    async def attempt(self, source: Source) -> None:
+        """Receive, commit, acknowledge a batch; when it is fenced, ask anew from where the source stands."""
+        batch = await source.receive()
+        try:
+            await self.commit(batch)
+        except Fenced:
+            await source.rewind()
+        else:
+            await batch.acknowledge()
 
     def _advance(self, batch: Batch) -> None:
         steps = [
@@ -101,12 +118,14 @@ class Recorder:
             positions.advance(cur, batch.source, batch.epoch_owner, steps, through_us=batch.through_us)
 
 
-class Rig(Protocol):
+class Rig(Protocol[SourceT_co]):
     """One kind of broker and source."""
 
-    broker: Broker
+    @property
+    def broker(self) -> Broker:
+        """Which devices publish to."""
 
-    async def source(self, worker: str, **options: Any) -> Source:
+    async def source(self, worker: str, **options: Any) -> SourceT_co:
         """A new source for a worker of this name."""
 
 
@@ -132,6 +151,25 @@ class MqttRig:
         source = await MqttSource.open(address, leases, **options)
         await until(lambda: bool(source.client_ids))
         return source
+
+
+@asynccontextmanager
+async def working(
+    stage: Rig[SourceT_co], worker: str = "w1", **options: Any
+) -> AsyncIterator[tuple[SourceT_co, Devices]]:
+    """A source whose broker already keeps what devices publish, and the devices."""
+    source = await stage.source(worker, **options)
+    devices = Devices(stage.broker.mqtt_port)
+    try:
+        yield source, devices
+    finally:
+        devices.close()
+        await source.close()
+
+
+def numbered(device: str, count: int, first: int = 0) -> list[tuple[str, bytes]]:
+    """Messages of a device that say their numbers."""
+    return [(device, b"%d" % n) for n in range(first, first + count)]
 
 
 def rig(kind: str, directory: Path, dsn: str) -> JetStreamRig | MqttRig:
