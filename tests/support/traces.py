@@ -14,6 +14,26 @@ START_US = 1_773_100_800_000_000
 
 SECOND = 1_000_000
 
+EAST_ZONE = Area.from_geojson(
+    {
+        "type": "Polygon",
+        "coordinates": [
+            [
+                [120.793, 31.3345],
+                [120.8235, 31.335],
+                [120.8235, 31.3475],
+                [120.7935, 31.347],
+                [120.793, 31.3345],
+            ]
+        ],
+    },
+    code="SIPCBZ-E",
+    kind="cbz",
+    park="SIP",
+    valid_from_us=0,
+)
+"""The eastern zone of Suzhou's customs area; its east border at 120.8235 degrees."""
+
 
 def moved(lon: float, lat: float, east_m: float, north_m: float) -> tuple[float, float]:
     """The point so many metres east and north of another."""

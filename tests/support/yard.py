@@ -421,6 +421,12 @@ class Yard:
         assert found == expected
 
 
+def on_its_way(yard: Yard, terms: Mapping[str, Any] | None = None, **more: Any) -> Truck:
+    """A truck that left the airport at 08:41, on its corridor."""
+    truck = yard.truck(terms=terms, **more).enters("PVGCARGO", at="08:00")
+    return truck.returns("C-PVG-SIPE", at="08:00").leaves("PVGCARGO", at="08:41")
+
+
 def stepped(facts: Facts, until: datetime) -> Judgement:
     """The judgement at the last moment at which anybody asked for another look, as of ``until``.
 

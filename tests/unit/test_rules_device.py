@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.gate_yard import GateYard
-from tests.support.yard import PVG_TO_SIP, Truck, Yard, clock, over
+from tests.support.yard import PVG_TO_SIP, Yard, clock, on_its_way, over
 
 
 @pytest.fixture
@@ -18,11 +18,6 @@ def yard() -> Yard:
 def strict(max_silence_s: int) -> dict[str, Any]:
     stay, move, rest = PVG_TO_SIP["legs"]
     return {"legs": [stay, {**move, "max_silence_s": max_silence_s}, rest]}
-
-
-def on_its_way(yard: Yard, terms: dict[str, Any] | None = None, every_s: int = 60) -> Truck:
-    truck = yard.truck(terms=terms, every_s=every_s).enters("PVGCARGO", at="08:00")
-    return truck.returns("C-PVG-SIPE", at="08:00").leaves("PVGCARGO", at="08:41")
 
 
 def test_silence_opens_at_the_last_word_plus_five_times_the_interval(yard):

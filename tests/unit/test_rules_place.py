@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.yard import PVG_TO_SIP, Truck, Yard, clock, over
+from tests.support.yard import PVG_TO_SIP, Yard, clock, on_its_way, over
 from tracking.domain.custody.verdicts import FindingState, Outcome
 
 
 @pytest.fixture
 def yard() -> Yard:
     return Yard()
-
-
-def on_its_way(yard: Yard, name: str = "TRK-1") -> Truck:
-    truck = yard.truck(name).enters("PVGCARGO", at="08:00").returns("C-PVG-SIPE", at="08:00")
-    return truck.leaves("PVGCARGO", at="08:41")
 
 
 # ---- A1 route_deviation

@@ -9,10 +9,10 @@ import pytest
 
 from devices.coordinates import wgs84_to_gcj02
 from devices.observation import Seal, SealState
-from tests.support.yard import PVG_TO_SIP, Truck, Yard, clock, over
+from tests.support.seals import of_seals
+from tests.support.yard import PVG_TO_SIP, Truck, Yard, clock, on_its_way, over
 from tracking.domain.custody.judge import windows
-from tracking.domain.custody.rules import RULES
-from tracking.domain.custody.verdicts import Finding, Outcome
+from tracking.domain.custody.verdicts import Finding
 
 LOCKED, UNLOCKED = SealState.LOCKED, SealState.UNLOCKED
 
@@ -25,12 +25,6 @@ def yard() -> Yard:
 def leg(**fields: Any) -> dict[str, Any]:
     stay, move, rest = PVG_TO_SIP["legs"]
     return {"legs": [stay, {**move, **fields}, rest]}
-
-
-def on_its_way(yard: Yard, terms: dict[str, Any] | None = None) -> Truck:
-    """The truck; its own silence is nobody's business here."""
-    truck = yard.truck(terms=terms).enters("PVGCARGO", at="08:00")
-    return truck.returns("C-PVG-SIPE", at="08:00").leaves("PVGCARGO", at="08:41")
 
 
 def sealed(yard: Yard, every_s: int = 60, role: str = "seal") -> Truck:
@@ -54,16 +48,6 @@ def property_of(yard: Yard, **properties: Any) -> None:
 
 def found(yard: Yard, rule: str, until: str) -> list[Finding]:
     return yard.findings(rule=rule, until=until)
-
-
-def of_seals(yard: Yard, until: str) -> dict[str, str]:
-    return {
-        f.verdict.rule: "undetermined"
-        if f.verdict.outcome is Outcome.UNDETERMINED
-        else f.verdict.severity.value
-        for f in yard.findings(until=until)
-        if RULES[f.verdict.rule].number.startswith("C")
-    }
 
 
 # ---- C4 seal_silent

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from devices.observation import Direction, Gate, Seal, SealState
-from tests.support.yard import PVG_TO_SIP, Truck, Yard, clock, over
+from tests.support.seals import BOX, of_seals, says
+from tests.support.yard import PVG_TO_SIP, Truck, Yard, clock, on_its_way, over
 from tracking.domain.custody.documents import Order, SealRecord
 from tracking.domain.custody.facts import GateWatch
-from tracking.domain.custody.rules import RULES
 from tracking.domain.custody.verdicts import Finding, Outcome
 
 LOCKED, UNLOCKED, CUT, TAMPERED = (
@@ -20,7 +20,6 @@ LOCKED, UNLOCKED, CUT, TAMPERED = (
     SealState.CUT,
     SealState.TAMPERED,
 )
-BOX = "BNDU1000052"
 
 
 @pytest.fixture
@@ -30,32 +29,11 @@ def yard() -> Yard:
     return yard
 
 
-def on_its_way(yard: Yard, terms: dict[str, Any] | None = None) -> Truck:
-    truck = yard.truck(terms=terms).enters("PVGCARGO", at="08:00")
-    return truck.returns("C-PVG-SIPE", at="08:00").leaves("PVGCARGO", at="08:41")
-
-
-def says(yard: Yard, state: SealState, at: str, seal: str = "ES-1", thing: str = BOX, times: int = 1) -> None:
-    for _ in range(times):
-        yard.hears(Seal(seal, state), at=at, device=f"SIP/{seal}", kind="seal", things=[thing])
-
-
 def gate(yard: Yard, *seals: str, at: str, containers: tuple[str, ...] = ()) -> None:
     passage = Gate(
         "G-SIPE-N1", "1", Direction.IN, plate="沪BD9031", seals=list(seals), containers=list(containers)
     )
     yard.hears(passage, at=at, device="SIP/G-SIPE-N1", kind="gate", things=["沪BD9031", *containers])
-
-
-def of_seals(yard: Yard, until: str = "23:00") -> dict[str, str]:
-    """Every finding about seals: rule and severity, or undetermined."""
-    return {
-        f.verdict.rule: "undetermined"
-        if f.verdict.outcome is Outcome.UNDETERMINED
-        else f.verdict.severity.value
-        for f in yard.findings(until=until)
-        if RULES[f.verdict.rule].number.startswith("C")
-    }
 
 
 def broken(yard: Yard, until: str = "23:00") -> list[Finding]:

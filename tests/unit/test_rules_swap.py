@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from devices.observation import Direction, Gate, Seal, SealState
-from tests.support.yard import PVG_TO_SIP, Truck, Yard, clock, over
+from devices.observation import Direction, Gate, SealState
+from tests.support.seals import BOX, of_seals, says
+from tests.support.yard import PVG_TO_SIP, Truck, Yard, clock, on_its_way, over
 from tracking.domain.custody.documents import Binding, GatePass, PassType
-from tracking.domain.custody.rules import RULES
-from tracking.domain.custody.verdicts import Finding, Outcome
+from tracking.domain.custody.verdicts import Finding
 
 LOCKED, UNLOCKED = SealState.LOCKED, SealState.UNLOCKED
-BOX, OTHER_BOX, PLATE = "BNDU1000052", "BNDU1000010", "沪BD9031"
+OTHER_BOX, PLATE = "BNDU1000010", "沪BD9031"
+END = "22:59"
+"""The seal is heard until then."""
 
 
 @pytest.fixture
@@ -23,19 +25,10 @@ def yard() -> Yard:
     return yard
 
 
-def on_its_way(yard: Yard, terms: dict[str, Any] | None = None) -> Truck:
-    truck = yard.truck(terms=terms).enters("PVGCARGO", at="08:00")
-    return truck.returns("C-PVG-SIPE", at="08:00").leaves("PVGCARGO", at="08:41")
-
-
-def says(yard: Yard, state: SealState, at: str, seal: str = "ES-1", thing: str = BOX) -> None:
-    yard.hears(Seal(seal, state), at=at, device=f"SIP/{seal}", kind="seal", things=[thing])
-
-
 def sealed(yard: Yard) -> Truck:
     """The e-seal, which speaks every minute until the night is over."""
     says(yard, LOCKED, "08:30")
-    return yard.truck("ES-1", role="seal", kind="seal", thing=BOX).reports(at="22:59")
+    return yard.truck("ES-1", role="seal", kind="seal", thing=BOX).reports(at=END)
 
 
 def sensor(yard: Yard, thing: str = BOX, name: str = "L-1") -> Truck:
@@ -47,17 +40,7 @@ def gate(yard: Yard, kg: float | None, at: str, *, box: str = BOX, plate: str = 
     yard.hears(passage, at=at, device="SIP/G-SIPE-N1", kind="gate", things=[PLATE, box])
 
 
-def of_seals(yard: Yard, until: str = "22:59") -> dict[str, str]:
-    return {
-        f.verdict.rule: "undetermined"
-        if f.verdict.outcome is Outcome.UNDETERMINED
-        else f.verdict.severity.value
-        for f in yard.findings(until=until)
-        if RULES[f.verdict.rule].number.startswith("C")
-    }
-
-
-def suspicion(yard: Yard, until: str = "22:59") -> Finding:
+def suspicion(yard: Yard, until: str = END) -> Finding:
     return yard.finding("swap_suspected", until=until)
 
 
@@ -82,7 +65,7 @@ def test_light_behind_a_locked_seal_is_critical_from_its_first_value_on(yard):
     assert finding.verdict.cause == "ES-1"
     assert [piece.get("value") for piece in finding.verdict.evidence] == [240, 310, 0, None]
     assert "cut" not in str(finding.verdict)
-    assert of_seals(yard) == {"door_or_light_while_sealed": "critical"}
+    assert of_seals(yard, END) == {"door_or_light_while_sealed": "critical"}
 
 
 def test_a_door_counts_as_light_does_and_both_are_one_finding(yard):
@@ -97,7 +80,7 @@ def test_twenty_seconds_exactly_count_and_less_does_not(yard):
     on_its_way(yard)
     sealed(yard)
     light = sensor(yard).measures("light_lux", 240, at="09:09").measures("light_lux", 10, at="09:09:19")
-    assert of_seals(yard) == {}
+    assert of_seals(yard, END) == {}
     light.measures("light_lux", 240, at="09:20").measures("light_lux", 10, at="09:20:20")
     assert over(yard.finding("door_or_light_while_sealed")) == (clock("09:20"), clock("09:20:20"))
 
@@ -105,10 +88,10 @@ def test_twenty_seconds_exactly_count_and_less_does_not(yard):
 def test_no_seal_an_open_one_or_no_leg_is_no_breach(yard):
     truck = on_its_way(yard).enters("SIPCBZ-E", at="11:00").leaves("SIPCBZ-E", at="12:00")
     sensor(yard).measures("light_lux", 240, at="09:09").measures("light_lux", 0, at="09:15")
-    assert of_seals(yard) == {}
+    assert of_seals(yard, END) == {}
     says(yard, LOCKED, "12:10")
     sensor(yard, name="L-2").measures("light_lux", 240, at="12:11").measures("light_lux", 0, at="12:12")
-    assert of_seals(yard) == {}
+    assert of_seals(yard, END) == {}
     assert truck.ends is None
 
 
@@ -117,7 +100,7 @@ def test_a_door_that_was_open_before_the_locking_counts_from_its_next_word(yard)
     door = sensor(yard).measures("door_open", 1, at="08:29")
     sealed(yard)
     door.measures("door_open", 0, at="08:31")
-    assert of_seals(yard) == {}
+    assert of_seals(yard, END) == {}
     other = Yard()
     on_its_way(other)
     door = sensor(other).measures("door_open", 1, at="08:29").measures("door_open", 1, at="08:31")
@@ -132,9 +115,9 @@ def test_only_what_is_behind_the_seal_counts(yard):
     for number, thing in enumerate((OTHER_BOX, PLATE, "urn:bondwatch:asset:COLD01")):
         light = sensor(yard, thing, f"L-{number}").measures("light_lux", 240, at="09:09")
         light.measures("light_lux", 0, at="09:20")
-    assert of_seals(yard) == {}
+    assert of_seals(yard, END) == {}
     sensor(yard, "P-001734", "L-9").measures("light_lux", 240, at="09:09")  # within the box
-    assert of_seals(yard) == {"door_or_light_while_sealed": "critical"}
+    assert of_seals(yard, END) == {"door_or_light_while_sealed": "critical"}
 
 
 def test_opening_the_seal_ends_it(yard):
@@ -143,7 +126,7 @@ def test_opening_the_seal_ends_it(yard):
     sensor(yard).measures("light_lux", 240, at="09:09")
     says(yard, UNLOCKED, "09:30")
     assert over(yard.finding("door_or_light_while_sealed")) == (clock("09:09"), clock("09:30"))
-    assert of_seals(yard) == {
+    assert of_seals(yard, END) == {
         "door_or_light_while_sealed": "critical",
         "seal_broken_in_transit": "critical",
     }
@@ -180,7 +163,7 @@ def test_s5_is_one_suspicion_with_all_its_components(yard):
     assert finding.verdict.cause == "LAYBY-LD"
     assert components(finding) == {"stop", "light", "silence", "weight"}
     assert finding.verdict.evidence[0]["score"] == 8
-    assert of_seals(yard) == {"door_or_light_while_sealed": "critical", "swap_suspected": "critical"}
+    assert of_seals(yard, END) == {"door_or_light_while_sealed": "critical", "swap_suspected": "critical"}
     assert "cut" not in str(finding.verdict)
 
 
@@ -206,7 +189,7 @@ def test_s5b_the_same_stop_alone_is_none(yard, silent):
         seal.was_silent(since="09:06", until="09:13")
     sensor(yard).measures("light_lux", 0, at="09:09")
     gate(yard, 33_480, "10:40")
-    assert of_seals(yard) == {}
+    assert of_seals(yard, END) == {}
     assert {f.verdict.rule for f in yard.findings()} >= {"forbidden_zone_entry", "unauthorised_stop"}
 
 
@@ -282,7 +265,7 @@ def test_a_stop_on_the_open_road_is_one_when_a2_says_so(yard):
 def test_a_blow_is_a_sign_from_five_g_on(yard):
     halt(yard)
     seal = sealed(yard).measures("shock_g", 4.9, at="09:10")
-    assert of_seals(yard) == {}
+    assert of_seals(yard, END) == {}
     seal.measures("shock_g", 5, at="09:20")
     assert components(suspicion(yard)) == {"stop", "shock"}
 
@@ -300,7 +283,7 @@ def test_light_within_an_hour_of_the_stop_belongs_to_it_and_later_does_not(yard)
 def test_light_at_the_dock_is_none(yard):
     halt(yard)
     sensor(yard).measures("light_lux", 240, at="10:40")
-    assert of_seals(yard) == {}
+    assert of_seals(yard, END) == {}
 
 
 def test_signs_without_a_stop_are_none(yard):
@@ -308,7 +291,7 @@ def test_signs_without_a_stop_are_none(yard):
     on_its_way(yard).enters("SIPCBZ-E", at="10:38").reports(at="22:59")
     sensor(yard).measures("light_lux", 240, at="09:09").measures("light_lux", 0, at="09:15")
     gate(yard, 30_000, "10:40", box=OTHER_BOX)
-    assert of_seals(yard) == {}
+    assert of_seals(yard, END) == {}
 
 
 @pytest.mark.parametrize(("kg", "is_sign"), [(32_476, False), (32_475, True), (34_500, True), (0, False)])
@@ -316,7 +299,7 @@ def test_three_per_cent_either_way(yard, kg, is_sign):
     gate(yard, 33_480, "08:41")
     halt(yard)
     gate(yard, kg, "10:40")
-    assert of_seals(yard) == ({"swap_suspected": "critical"} if is_sign else {})
+    assert of_seals(yard, END) == ({"swap_suspected": "critical"} if is_sign else {})
 
 
 def test_without_a_weighing_before_the_pass_tells_the_weight(yard):
@@ -339,7 +322,7 @@ def test_only_the_next_weighing_of_the_way_counts(yard):
     halt(yard)
     gate(yard, 33_480, "10:40")
     gate(yard, 12_000, "10:50")  # it leaves empty
-    assert of_seals(yard) == {}
+    assert of_seals(yard, END) == {}
     other = Yard()
     gate(other, 33_480, "08:41")
     halt(other)
@@ -351,7 +334,7 @@ def test_another_box_at_the_next_gate_is_a_sign_and_a_misread_one_is_not(yard):
     gate(yard, None, "08:41")
     halt(yard)
     gate(yard, None, "10:40", box="BNDU1000051")  # the check digit is wrong
-    assert of_seals(yard) == {}
+    assert of_seals(yard, END) == {}
     other = Yard()
     other.holds_goods(BOX)
     halt(other)

@@ -6,31 +6,13 @@ from random import Random
 import pytest
 
 from devices.observation import Position
-from tests.support.traces import START_US, Truck, corridor, moved, seconds, square, told
-from tracking.domain.places import REACH_M, Area, PlaceIndex
+from tests.support.traces import EAST_ZONE, START_US, Truck, corridor, moved, seconds, square, told
+from tracking.domain.places import REACH_M, PlaceIndex
 from tracking.domain.tracks import DeviceEvents, Parameters, Profile, Track, fold_batch
 from tracking.domain.tracks.areas import CONFIRMED, MOVES, Verdict
 from tracking.domain.tracks.state import Standing
 
 LON, LAT = 120.8, 31.34
-EAST_ZONE = Area.from_geojson(
-    {
-        "type": "Polygon",
-        "coordinates": [
-            [
-                [120.793, 31.3345],
-                [120.8235, 31.335],
-                [120.8235, 31.3475],
-                [120.7935, 31.347],
-                [120.793, 31.3345],
-            ]
-        ],
-    },
-    code="SIPCBZ-E",
-    kind="cbz",
-    park="SIP",
-    valid_from_us=0,
-)
 BORDER_LON = 120.8235
 
 

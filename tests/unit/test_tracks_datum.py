@@ -6,28 +6,10 @@ import pytest
 
 from devices.coordinates import gcj02_to_bd09, wgs84_to_gcj02
 from devices.observation import Position
-from tests.support.traces import SECOND, START_US, Truck, moved, seconds, square, told
-from tracking.domain.places import Area, PlaceIndex, geodesy
+from tests.support.traces import EAST_ZONE, SECOND, START_US, Truck, moved, seconds, square, told
+from tracking.domain.places import PlaceIndex, geodesy
 from tracking.domain.tracks import DeviceEvents, Parameters, Profile, Track, fold_batch
 
-EAST_ZONE = Area.from_geojson(
-    {
-        "type": "Polygon",
-        "coordinates": [
-            [
-                [120.793, 31.3345],
-                [120.8235, 31.335],
-                [120.8235, 31.3475],
-                [120.7935, 31.347],
-                [120.793, 31.3345],
-            ]
-        ],
-    },
-    code="SIPCBZ-E",
-    kind="cbz",
-    park="SIP",
-    valid_from_us=0,
-)
 PARKED = (120.82318, 31.3410)
 """30 m within the east border."""
 DATUM = ("datum_suspected", "datum_undetermined", "datum_cleared")
