@@ -17,6 +17,7 @@ import pytest
 
 from devices.observation import moment
 from tests.support.barrier import Barrier
+from tests.support.dying import dies_at
 from tracking.domain.errors import Retryable
 from tracking.judge import arrivals
 from tracking.store import carrying, commands, documents, gates, outbox, told, work
@@ -65,16 +66,7 @@ def expect_decided_once(barrier: Barrier) -> None:
 def test_dying_there_changes_nothing(
     barrier: Barrier, monkeypatch: pytest.MonkeyPatch, module: Any, step: str, after: bool
 ) -> None:
-    deaths: list[int] = []
-    real = getattr(module, step)
-
-    def dies(conn: Any, *args: Any, **named: Any) -> Any:
-        found = real(conn, *args, **named) if after else None
-        deaths.append(1)
-        conn.close()
-        return found
-
-    monkeypatch.setattr(module, step, dies)
+    deaths = dies_at(monkeypatch, module, step, after=after)
     for _ in range(2):
         with connect(barrier.dsn) as conn, pytest.raises((Retryable, psycopg.OperationalError)):
             barrier.decides(0.2, conn)

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from tests.support.court import Court
+from tests.support.dying import dies_at
 from tracking.domain.errors import Retryable
 from tracking.judge import announce, passing
 from tracking.judge import judging as judging_task
@@ -85,16 +86,7 @@ def test_dying_there_changes_nothing(
     court: Court, whole: Any, monkeypatch: pytest.MonkeyPatch, module: Any, step: str, after: bool
 ) -> None:
     story(court)
-    deaths: list[int] = []
-    real = getattr(module, step)
-
-    def dies(conn: Any, *args: Any, **named: Any) -> Any:
-        found = real(conn, *args, **named) if after else None
-        deaths.append(1)
-        conn.close()
-        return found
-
-    monkeypatch.setattr(module, step, dies)
+    deaths = dies_at(monkeypatch, module, step, after=after)
     for _ in range(3):  # it dies whenever it comes to this step
         with connect(court.dsn) as conn, pytest.raises((Retryable, psycopg.OperationalError)):
             court.judge(conn=conn)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,23 @@ def record(url: str, file: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@contextmanager
+def begun(url: str, file: Path) -> Iterator[subprocess.Popen[str]]:
+    """A recorder that has begun its file; killed at the end, where it still runs."""
+    with record(url, file) as recorder:
+        try:
+            wait_until(file.exists, "the recorder to begin")
+            yield recorder
+        finally:
+            recorder.kill()
+
+
+async def publish(port: int, count: int) -> None:
+    devices = Devices(port)
+    await devices.publish_all(("TRK-1", b"%d" % n) for n in range(count))
+    devices.close()
+
+
 def payloads(file: Path) -> list[bytes]:
     """Each once: what the broker sends again after a restart is in the file twice."""
     return list(dict.fromkeys(message.payload for message in Recording(file).messages()))
@@ -69,9 +87,7 @@ def payloads(file: Path) -> list[bytes]:
 def test_nothing_is_missing_when_the_broker_restarts(broker: tuple[Broker, str], tmp_path: Path) -> None:
     made, url = broker
     file = tmp_path / "run.bwrec"
-    recorder = record(url, file)
-    try:
-        wait_until(file.exists, "the recorder to begin")
+    with begun(url, file) as recorder:
 
         async def story() -> None:
             devices = Devices(made.mqtt_port)
@@ -85,8 +101,6 @@ def test_nothing_is_missing_when_the_broker_restarts(broker: tuple[Broker, str],
         wait_until(lambda: len(payloads(file)) == 400, "all messages in the file")
         recorder.send_signal(signal.SIGINT)
         said, complained = recorder.communicate(timeout=20)
-    finally:
-        recorder.kill()
     assert recorder.returncode == 0, complained
     assert json.loads(said)["messages"] >= 400
     assert payloads(file) == [b"%d" % n for n in range(400)]
@@ -98,20 +112,9 @@ def test_nothing_is_missing_when_the_broker_restarts(broker: tuple[Broker, str],
 def test_a_killed_recorder_leaves_what_it_wrote(broker: tuple[Broker, str], tmp_path: Path) -> None:
     made, url = broker
     file = tmp_path / "run.bwrec"
-    recorder = record(url, file)
-    try:
-        wait_until(file.exists, "the recorder to begin")
-
-        async def story() -> None:
-            devices = Devices(made.mqtt_port)
-            await devices.publish_all(("TRK-1", b"%d" % n) for n in range(100))
-            devices.close()
-
-        asyncio.run(story())
+    with begun(url, file):
+        asyncio.run(publish(made.mqtt_port, 100))
         wait_until(lambda: len(payloads(file)) == 100, "all messages in the file")
-    finally:
-        recorder.kill()
-        recorder.communicate()
     survey = Recording(file).survey()
     assert (survey.messages, survey.is_whole) == (100, False)
     assert survey.ended_us == survey.last_us > 0
@@ -245,9 +248,7 @@ def test_the_stream_is_recorded_from_its_start(tmp_path: Path, database: str) ->
 
         async def story() -> None:
             await (await rig.source("w1")).close()
-            devices = Devices(made.mqtt_port)
-            await devices.publish_all(("TRK-1", b"%d" % n) for n in range(50))
-            devices.close()
+            await publish(made.mqtt_port, 50)
 
         run(story())
         file = tmp_path / "run.bwrec"
