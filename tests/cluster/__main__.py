@@ -8,10 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import shutil
 import sys
-import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -23,9 +20,11 @@ from urllib.request import urlopen
 from devices.client import Device, Loop
 from tests.cluster import ownership
 from tests.cluster.site import EDGE_PARK, Site
-from tests.fault import stage, story, verdict
+from tests.fault import command, stage, story, verdict
 from tests.fault.api import Api
+from tests.fault.command import say
 from tests.fault.siren import Siren
+from tests.fault.talk import Talk
 from tracking.store.database import connect
 
 HUB_PARK = "HUB"
@@ -56,30 +55,18 @@ class Report:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="make cluster", description=__doc__.splitlines()[0] if __doc__ else ""
-    )
-    parser.add_argument("--events", type=int, default=16_000, help="events in all")
-    parser.add_argument("--kills", type=int, default=8, help="processes to kill with -9")
+    parser = command.parser("cluster", __doc__, events=16_000, kills=8)
     parser.add_argument("--cut", type=float, default=30.0, help="seconds for which the park's uplink is dead")
-    parser.add_argument("--seed", type=int, default=7, help="of the choice of victims and moments")
-    parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
-    parser.add_argument("--keep", action="store_true", help="leave the directory of the run")
     options = parser.parse_args()
-    directory = Path(tempfile.mkdtemp(prefix="bondwatch-cluster-"))
-    directory.chmod(0o711)  # the database may run as another user
-    site = Site(directory)
-    try:
-        report = Run(site, directory, options).run()
-    except BaseException:
-        say(site.last_words())
-        raise
-    finally:
-        site.stop()
-        if options.keep:
-            say(f"kept {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
+    with command.directory("cluster", keep=options.keep) as directory:
+        site = Site(directory)
+        try:
+            report = Run(site, directory, options).run()
+        except BaseException:
+            say(site.last_words())
+            raise
+        finally:
+            site.stop()
     if options.json:
         print(json.dumps(asdict(report)))
     failed = report.lost or report.doubled or report.recorded != report.published
@@ -132,37 +119,17 @@ class Run:
                     siren.close()
 
     def _drive(self, devices: list[Device], sirens: list[Siren], begin_ms: int) -> Report:
-        published: dict[str, list[int]] = {device.name: [] for device in devices}
-        over = threading.Event()
         seconds = self.options.kills * 5 + self.options.cut + 15
-
-        def talk() -> None:
-            stories = [iter(list(story.drive(begin_ms, self.events))) for _ in devices]
-            chunk = max(1, round(self.events / seconds / 5))
-            while not over.wait(0.2):
-                busy = False
-                for device, steps in zip(devices, stories, strict=True):
-                    batch = [(step.time_ms, step.fact) for _, step in zip(range(chunk), steps, strict=False)]
-                    if batch:
-                        published[device.name] += device.report_all(batch, wait_s=120)
-                        busy = True
-                if not busy:
-                    return
-
-        talking = threading.Thread(target=talk, name="devices")
-        talking.start()
-        try:
+        chunk = max(1, round(self.events / seconds / 5))
+        with Talk(devices, begin_ms, self.events, chunk=chunk, pause_s=0.2) as talk:
             self._trouble()
-            self.site.until(lambda: not talking.is_alive(), 900, "the devices to have reported everything")
-        finally:
-            over.set()
-            talking.join()
-        self.report.published = sum(map(len, published.values()))
+            self.site.until(lambda: talk.is_done, 900, "the devices to have reported everything")
+        self.report.published = talk.count
         say(f"{self.report.published} events reported; waiting for the receipts")
         self.site.until(
             lambda: not any(device.waiting for device in devices), 240, "a receipt for every event"
         )
-        return self._verdict(devices, published, sirens)
+        return self._verdict(devices, talk.published, sirens)
 
     def _trouble(self) -> None:
         """Everything that may go wrong, one after the other, under load."""
@@ -252,17 +219,8 @@ class Run:
             "all work to be judged and every alert to be sent",
         )
         with connect(self.site.dsn) as conn:
-            counts, found, raised = (
-                verdict.count(conn, expected),
-                verdict.findings(conn),
-                verdict.raised(conn),
-            )
-        if counts.strangers:
-            raise RuntimeError(f"{counts.strangers} recorded events that nobody published")
-        wanted = story.excursions(self.events)
-        wrong = {name: n for name in published if (n := found.get(stage.shipment_of(name), 0)) != wanted}
-        if wrong:
-            raise RuntimeError(f"expected {wanted} route deviations a truck, found {wrong}")
+            counts, wanted = verdict.settled(conn, expected, self.events)
+            raised = verdict.raised(conn)
         self.site.until(
             lambda: raised <= set().union(*(siren.heard for siren in sirens)), 60, "every alert at the sirens"
         )
@@ -307,10 +265,6 @@ class Run:
                     if one["name"] == "BW_EVENTS" and one.get("sources"):
                         return int(one["sources"][0].get("seq", 0))
         raise RuntimeError("no server of the hub says how far it has fetched")
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from tests.fault import stage, story
 from tracking.store import positions, work
 from tracking.store.database import Connection
 
@@ -39,7 +40,7 @@ class Counts(NamedTuple):
     strangers: int
 
 
-def count(conn: Connection, published: Mapping[str, tuple[int, range]]) -> Counts:
+def count(conn: Connection, published: Mapping[str, tuple[int, Sequence[int]]]) -> Counts:
     """Compare what is recorded with what was published: by device, its run and its numbers."""
     recorded = {(device, run, seq): times for device, run, seq, times in conn.execute(RECORDED)}
     expected = {(device, run, seq) for device, (run, numbers) in published.items() for seq in numbers}
@@ -49,6 +50,28 @@ def count(conn: Connection, published: Mapping[str, tuple[int, range]]) -> Count
         doubled=sum(times - 1 for times in recorded.values()),
         strangers=len(recorded.keys() - expected),
     )
+
+
+def settled(
+    conn: Connection, published: Mapping[str, tuple[int, Sequence[int]]], events: int
+) -> tuple[Counts, int]:
+    """The figures of a run, and how many route deviations every truck has: exactly those of its story.
+
+    Args:
+        conn: of the run's database.
+        published: see ``count``.
+        events: of each truck.
+
+    Raises:
+        RuntimeError: nobody published what is recorded, or a truck has more or fewer deviations.
+    """
+    counts, found, wanted = count(conn, published), findings(conn), story.excursions(events)
+    if counts.strangers:
+        raise RuntimeError(f"{counts.strangers} recorded events that nobody published")
+    wrong = {name: n for name in published if (n := found.get(stage.shipment_of(name), 0)) != wanted}
+    if wrong:
+        raise RuntimeError(f"expected {wanted} route deviations a truck, found {wrong}")
+    return counts, wanted
 
 
 def quiet(conn: Connection) -> bool:
