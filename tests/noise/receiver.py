@@ -9,14 +9,15 @@ import numpy as np
 from msgspec import Struct
 
 from devices.observation import Observation, Position
+from simulators.reality.sky import Sky
 from tests.noise.ground import Ground
 from tests.noise.journeys import Path
 
 START_US: Final = 1_773_100_800_000_000
 PARKED_AFTER_S: Final = 300.0
 HONESTY: Final = {True: [0.8, 0.2], False: [0.7, 0.2, 0.1]}
-RAYLEIGH_68: Final = 1.515
-"""68 % of a plane's normal errors lie within this many standard deviations of one axis."""
+IN_RUNS: Final = 0.33
+"""Of the reflections; the others are isolated."""
 
 
 class Receiver(Struct, frozen=True):
@@ -56,61 +57,24 @@ def draw(rng: np.random.Generator) -> Receiver:
     )
 
 
-class _Sky:
-    """The state of the errors, from one report to the next."""
-
-    def __init__(self, receiver: Receiver, rng: np.random.Generator) -> None:
-        self.receiver, self.rng = receiver, rng
-        self.wander = rng.standard_normal(3)
-        self.reflected: tuple[float, float, float] | None = None
-        self.reflected_until = self.calm_until = -1.0
-        self.is_stated = False
-
-    def passes(self, seconds: float, now: float, *, is_standing: bool) -> None:
-        """Errors wander (first-order Gauss-Markov); reflections come and go."""
-        receiver, rng = self.receiver, self.rng
-        correlated_s = (300.0 if receiver.is_urban else 120.0) if is_standing else 40.0
-        keep = math.exp(-seconds / correlated_s)
-        self.wander = self.wander * keep + rng.standard_normal(3) * math.sqrt(1 - keep * keep)
-        if now > self.reflected_until:
-            self.reflected = None
-            rate = 0.02 if receiver.is_urban else 0.005
-            if now > self.calm_until and rng.random() < rate:
-                self._reflect(now, is_standing=is_standing)
-
-    def _reflect(self, now: float, *, is_standing: bool) -> None:
-        """A jump: two in three isolated, else a run of up to 15 s moving, 100 s standing."""
-        rng = self.rng
-        runs_s = (100.0 if is_standing else 15.0) if rng.random() < 0.33 else 0.0
-        self.reflected_until = now + rng.uniform(0, 1) * runs_s
-        self.calm_until = now + 600.0
-        length, angle = rng.uniform(50, 300), rng.uniform(0, 2 * math.pi)
-        self.is_stated = bool(rng.random() < 0.5)
-        self.reflected = length * math.cos(angle), length * math.sin(angle), length
-
-    def error(self, tunnel: float) -> tuple[float, float, float]:
-        """Metres east and north, and the accuracy stated."""
-        accuracy = min(50.0, max(4.0, self.receiver.accuracy_m * math.exp(0.25 * self.wander[2]))) + tunnel
-        sigma = accuracy * self.receiver.honesty / RAYLEIGH_68
-        x, y = float(self.wander[0]) * sigma, float(self.wander[1]) * sigma
-        if self.reflected is not None:
-            x, y = x + self.reflected[0], y + self.reflected[1]
-            if self.is_stated:
-                accuracy = max(accuracy, self.reflected[2] * 0.7)
-        return x, y, accuracy
-
-
 def report(path: Path, ground: Ground, receiver: Receiver, rng: np.random.Generator) -> list[Observation]:
     """What the device sends, in order of time."""
-    sky = _Sky(receiver, rng)
+    sky = Sky(rng.standard_normal, rng.uniform, in_runs=IN_RUNS)
     times, tunnels, standing = _moments(path, receiver, rng)
     x, y = path.at(np.array(times))
     ahead_x, ahead_y = path.at(np.array(times) + 1.0)
     speeds = np.hypot(ahead_x - x, ahead_y - y)
     errors, before = [], 0.0
     for time, tunnel, is_standing in zip(times, tunnels, standing, strict=True):
-        sky.passes(time - before, time, is_standing=is_standing)
-        errors.append(sky.error(tunnel))
+        correlated_s = (300.0 if receiver.is_urban else 120.0) if is_standing else 40.0
+        sky.passes(
+            time - before,
+            time,
+            correlated_s=correlated_s,
+            is_standing=is_standing,
+            urban=receiver.is_urban,
+        )
+        errors.append(sky.error(receiver.accuracy_m, receiver.honesty, worse_m=tunnel))
         before = time
     ex, ey, stated = np.array(errors).T
     lon, lat = ground.degrees(x + ex, y + ey)
