@@ -60,15 +60,17 @@ class Instance:
                 stderr=log,
                 start_new_session=True,
             )
-        wait_for(self._announced, START_S, "the installation to start")
+        try:
+            wait_for(self._announced, START_S, "the installation to start")
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(60)
+        self._stop()
 
     @property
     def pid(self) -> int:
@@ -97,6 +99,11 @@ class Instance:
                 for sample, value in samples(process.metrics):
                     total[sample] = total.get(sample, 0.0) + value
         return total
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(60)
 
     def _announced(self) -> bool:
         assert self._process is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,7 @@ app = typer.Typer(
 @app.callback()
 def root() -> None:
     """Benchmarks: the real processes, against a floor of the same run."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing that was started stays
 
 
 @app.command()
