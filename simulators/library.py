@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -62,7 +63,7 @@ def load(name: str) -> Told:
     """A scenario by its name, or by the path of its file; the file's own fields tell what it is.
 
     Raises:
-        UnknownScenario: there is none.
+        UnknownScenario: there is none, or the file can't be read.
         ScriptError, WorldError, ScenarioError: the file says what its format doesn't know.
     """
     if name in scripts.names():
@@ -75,10 +76,13 @@ def load(name: str) -> Told:
     if not name.endswith(".toml") or not path.exists():
         known = ", ".join(names(live=True))
         raise UnknownScenario(f"no scenario {name!r}; there are: {known}; or give a .toml file")
-    text = path.read_text(encoding="utf-8")
-    if "\n[[looks]]" in text or text.startswith("[[looks]]"):
+    try:
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UnknownScenario(f"{name} is no scenario: {error}") from error
+    if "looks" in fields:
         return scripts.load(name)
-    return worlds.load(name) if "\nbegins" in text or text.startswith("begins") else scenario.load(name)
+    return worlds.load(name) if "begins" in fields else scenario.load(name)
 
 
 def rounds(told: Mapping[str, Playable], places: Places, drawn: Drawn, later: int = 0) -> list[list[Story]]:

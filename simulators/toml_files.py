@@ -50,7 +50,7 @@ class Shelf(NamedTuple, Generic[Told]):
         """
         try:
             return msgspec.convert(tomllib.loads(self._text(name)), self.format)
-        except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
+        except (OSError, UnicodeDecodeError, msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
             raise self.error(f"{name}: {error}") from error
 
     def _text(self, name: str) -> str:

@@ -248,7 +248,6 @@ HOUSE = '[[warehouses]]\npark = "S"\nzone = "W"\nscanners = 1\nshifts = ["8"]\n'
             '[[warehouses]]\npark = "S"\nzone = "W"\nscanners = 1\nshifts = ["8"]\n[[fleets]]',
             "shifts",
         ),
-        ("[[fleets]]", "[[fleets", "line 4"),
     ],
 )
 def test_a_file_that_is_none_is_refused_with_the_field(
@@ -258,6 +257,18 @@ def test_a_file_that_is_none_is_refused_with_the_field(
     file.write_text(TOLD.replace(part, instead))
     with pytest.raises(worlds.WorldError, match=says):
         library.load(str(file))
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path) -> None:
+    broken, foreign, folder = (tmp_path / name for name in ("broken.toml", "foreign.toml", "folder.toml"))
+    broken.write_text(TOLD.replace("[[fleets]]", "[[fleets"))
+    foreign.write_bytes("title = '苏州'\n".encode("gb18030"))
+    folder.mkdir()
+    for path, reason in ((broken, "line 4"), (foreign, "utf-8"), (folder, "directory")):
+        with pytest.raises(library.UnknownScenario, match=reason):
+            library.load(str(path))
+        with pytest.raises(worlds.WorldError, match=reason):
+            worlds.load(str(path))
 
 
 def test_a_corridor_that_is_not_there_is_named() -> None:
