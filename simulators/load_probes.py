@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final
@@ -13,6 +14,9 @@ from simulators.load_device import Login
 from simulators.load_open import Meter, OpenDevice
 
 EVERY_S: Final = 2.0
+CUTS: Final = 30
+"""Then another shipment takes its place: cut for hours, one would have thousands of findings, and nobody has
+such a shipment to judge."""
 
 _STOOD_MS: Final = (120_000, 90_000, 60_000, 30_000, 0)
 """Fixes from before the run, so that the goods are known to stand in the yard."""
@@ -28,12 +32,29 @@ class Probe(Struct, frozen=True):
         login: of the device.
         shipment: its number.
         lon, lat: where it stands.
+        first_s: when it is cut first, seconds since the run's beginning.
     """
 
     login: Login
     shipment: str
     lon: float
     lat: float
+    first_s: float
+
+
+def turns_s(at_once: int, for_s: float) -> list[float]:
+    """When each probe of a run is cut first, so that so many are cut at a time, in turn.
+
+    Args:
+        at_once: how many.
+        for_s: how long the run is, seconds.
+    """
+    turn_s = CUTS * EVERY_S
+    return [
+        turn * turn_s + EVERY_S * (0.5 + number / at_once)
+        for turn in range(math.ceil(for_s / turn_s))
+        for number in range(at_once)
+    ]
 
 
 class Clock:
@@ -91,11 +112,12 @@ class Probing:
     async def _probe(self, number: int, for_s: float) -> None:
         """Stand in the yard; lock the seal, cut it, and so on."""
         device, probe, clock = self.devices[number], self._probes[number], self._clock
-        await asyncio.sleep(max(0.0, -clock.now_s()))
+        due_s = probe.first_s
+        last_s = min(for_s, due_s + CUTS * EVERY_S)
+        await asyncio.sleep(max(0.0, due_s - EVERY_S / 2 - clock.now_s()))
         for before_ms in _STOOD_MS:
             self._say(device, _YARD, probe.lon, probe.lat, before_ms=before_ms)
-        due_s = clock.now_s() + EVERY_S * (0.5 + number / max(1, len(self._probes)))
-        while due_s < for_s:
+        while due_s < last_s:
             self._say(device, _SEAL, number, b"locked")
             await asyncio.sleep(max(0.0, due_s - clock.now_s()))
             due_us = clock.begun_us + round(due_s * 1e6)

@@ -22,6 +22,7 @@ from gateway.settings import Settings
 from simulators.load_device import Login
 from simulators.load_figures import Figures, Timeline, percentiles_ms
 from simulators.load_knee import Bounds, Step, fault, knee, next_rate
+from simulators.load_probes import turns_s
 from simulators.load_report import report
 from simulators.load_run import Crowd, LoadError, Outcome, Target, Wanted, run, target_of
 from simulators.load_schedule import PROFILES, Profile
@@ -158,7 +159,8 @@ class Deployment(NamedTuple):
                 return run(self.target, wanted, Crowd(logins), tell)
         with connect(self.dsn, application="bondwatch-load") as conn:
             console.print(f"[dim]registering {self.devices} devices in park {stage.PARK} …[/]")
-            crowd = stage.crowd(conn, self.devices, self.alerts, wanted.run)
+            probes = turns_s(self.alerts, wanted.for_s)
+            crowd = stage.crowd(conn, self.devices, probes, wanted.run)
             time.sleep(_SETTLE_S)
             with _Progress(wanted, console) as tell:
                 outcome = run(self.target, wanted, crowd, tell)

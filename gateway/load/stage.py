@@ -6,6 +6,7 @@ shipments belong to one run, so that what earlier runs found doesn't count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -26,13 +27,13 @@ _PAGE: Final = 1000
 _AT_ONCE: Final = 100
 
 
-def crowd(conn: Connection, devices: int, probes: int, run: int) -> Crowd:
+def crowd(conn: Connection, devices: int, probes: Sequence[float], run: int) -> Crowd:
     """Register what isn't registered yet; give everyone a secret for this run.
 
     Args:
         conn: the deployment's database.
         devices: how many send the load.
-        probes: how many seals are cut; 0: alerts aren't measured.
+        probes: when each seal is cut first, seconds since the run's beginning; none: alerts aren't measured.
         run: of the events; names the seals' shipments.
     """
     now = datetime.now(UTC)
@@ -52,8 +53,12 @@ def crowd(conn: Connection, devices: int, probes: int, run: int) -> Crowd:
         siren = _login(conn, known, SIREN, "siren", now)
         if all(area.code != YARD for area in registry.all_areas(conn)):
             _draw_yard(conn, now)
-        seals = [_login(conn, known, f"P-{run}-{number}", "seal", now) for number in range(probes)]
-    return Crowd(logins, [_probe(conn, login, run, number, now) for number, login in enumerate(seals)], siren)
+        seals = [_login(conn, known, f"P-{run}-{number}", "seal", now) for number in range(len(probes))]
+    found = [
+        _probe(conn, login, run, number, now, first_s)
+        for number, (login, first_s) in enumerate(zip(seals, probes, strict=True))
+    ]
+    return Crowd(logins, found, siren)
 
 
 def _known(conn: Connection) -> dict[str, int]:
@@ -101,7 +106,7 @@ def _draw_yard(conn: Connection, now: datetime) -> None:
     )
 
 
-def _probe(conn: Connection, login: Login, run: int, number: int, now: datetime) -> Probe:
+def _probe(conn: Connection, login: Login, run: int, number: int, now: datetime, first_s: float) -> Probe:
     """A shipment that stays in the yard, under the seal of this device."""
     shipment = thing = f"LOAD-{run}-{number}"
     with conn.transaction():
@@ -126,4 +131,4 @@ def _probe(conn: Connection, login: Login, run: int, number: int, now: datetime)
             recorded_at=now,
             recorded_by="load",
         )
-    return Probe(login, shipment, LON, LAT)
+    return Probe(login, shipment, LON, LAT, first_s)

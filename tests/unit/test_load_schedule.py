@@ -9,6 +9,7 @@ import pytest
 
 from devices.codecs.native import decode
 from devices.observation import Datum, Observation
+from simulators.load_probes import turns_s
 from simulators.load_schedule import PROFILES, Events, Profile, Schedule
 
 
@@ -65,3 +66,11 @@ def test_one_event_is_no_array() -> None:
 
 def test_every_profile_is_explained() -> None:
     assert set(PROFILES) == set(Profile)
+
+
+def test_seals_are_cut_so_many_at_a_time_and_each_for_a_minute() -> None:
+    assert turns_s(0, 3600) == []
+    assert turns_s(4, 30) == [1.0, 1.5, 2.0, 2.5]
+    hour = turns_s(4, 3600)
+    assert len(hour) == 4 * 60
+    assert hour[4:6] == [61.0, 61.5]
