@@ -26,12 +26,14 @@ from gateway.problem import Problem
 from tracking.exchange import coverage
 from tracking.exchange.coverage import By
 from tracking.store import latest, reading, traces
-from tracking.store.database import Connection, connect
+from tracking.store.database import Connection, connect, queries
 
 SEED: Final = 7
 WARM_UP: Final = 3
 PAGE: Final = 200
-PATIENCE_S: Final = 600.0
+PATIENCE_S: Final = 1200.0
+ROUND_S: Final = 15.0
+"""Within it the log grows, as long as there is something to append."""
 
 
 Plans: TypeAlias = Sequence[tuple[str, Sequence[Plan]]]
@@ -93,6 +95,9 @@ def measure(
         began = time.monotonic()
         fill(conn, volume, say)
         wait_for(lambda: waiting(conn) == 0, PATIENCE_S, "every shipment to be judged", every_s=0.25)
+        say("waiting until the log has all of it")
+        sizes = [-1]
+        wait_for(lambda: _is_still(conn, sizes), PATIENCE_S, "the log to catch up", every_s=ROUND_S)
         filled = time.monotonic() - began
         reader = Reader(instance.endpoints.api or "", instance.home.secret("api_admin_key"))
         say("reading")
@@ -114,6 +119,13 @@ def measure(
             statistics=reader.times([f"/v1/statistics/coverage?by=park&{during}&limit={PAGE}"] * requests),
         )
         return report, list(plans(conn, volume, (until - SPAN, until)))
+
+
+def _is_still(conn: Connection, sizes: list[int]) -> bool:
+    """Whether the log is as long as when it was asked before."""
+    (size,) = conn.execute(queries("bench")["log_size"]).fetchone() or (0,)
+    sizes.append(int(size))
+    return sizes[-2] == sizes[-1]
 
 
 def plans(

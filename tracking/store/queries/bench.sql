@@ -104,3 +104,6 @@ select avg(length(body))::float8 from observations;
 insert into devices (park_id, code, registered_at)
 select park_id, 'SILENT-' || number, %(at)s from parks, generate_series(1, %(count)s) as number
 where parks.code = %(park)s;
+
+-- name: log_size
+select coalesce(max(index) + 1, 0) from log;
