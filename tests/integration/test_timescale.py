@@ -171,7 +171,7 @@ class TestSeries:
             with conn.transaction():
                 insert_observations(conn.cursor(), rows, batch_id=batch, recorded_at=NOON)
         compress(conn)
-        assert drop(conn, Week(monday, [device], [], []), [], by="test", now=NOON) == 1
+        assert drop(conn, Week(monday, [device], [], [], []), by="test", now=NOON) == 1
         assert len(drop_empty(conn, NOON - timedelta(days=14))) == 1
         assert sequence(conn, device) == [2]
         assert conn.execute("select batch_id, begins, ends from dropped").fetchall() == [(1, 0, 1)]
