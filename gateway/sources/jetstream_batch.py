@@ -6,6 +6,7 @@ what is recorded already, and knows how far everything has been read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -29,6 +30,7 @@ LEFT_BEHIND: Final = 5000
 _SERVERS_OWN: Final = ("Nmqtt-", "Nats-")
 _FETCHED_FROM: Final = "Nats-Stream-Source"
 """The hub's server writes it, whatever stood there before: stream, number, filter, destination, subject."""
+_OF_ONE_PARK: Final = re.compile(r"\S+ \S+ bw\.in\.\*\.([^. ]+)\.\* ")
 
 _known_subject = lru_cache(maxsize=1 << 17)(parse_subject)
 
@@ -199,7 +201,11 @@ def leaf_of(headers: dict[str, Any]) -> str:
     """The park from whose leaf node a message was fetched; empty: from none.
 
     It is what the hub asked of the leaf node (``gateway.sources.edge``: only that park's subjects), so a leaf
-    node that answers with other parks' messages doesn't change it.
+    node that answers with other parks' messages doesn't change it. A source that asks of no one park speaks
+    for none: then it is that source's own words, which no device's name begins with.
     """
     source = headers.get(_FETCHED_FROM) if headers else None
-    return "" if source is None else str(source).split(" ")[2].split(".")[3]
+    if source is None:
+        return ""
+    asked = _OF_ONE_PARK.match(str(source))
+    return str(source) if asked is None else asked[1]

@@ -127,3 +127,10 @@ def test_the_park_from_whose_leaf_node_a_message_was_fetched_is_what_the_hub_ask
     batch = assembler({0: 0}).assemble([one(1, 1), one(2, 2, headers={"Nats-Stream-Source": header})], 0.0)
     assert batch is not None
     assert [message.leaf for message in batch.messages] == ["", "SIP"]
+
+
+def test_a_source_that_asks_of_no_one_park_speaks_for_none_and_stops_nobody() -> None:
+    whole = "BW_EDGE:K7pQm2Xa 41 > > bw.in.0.SIP.TRK-0"
+    batch = assembler({0: 0}).assemble([one(1, 1, headers={"Nats-Stream-Source": whole})], 0.0)
+    assert batch is not None
+    assert batch.messages[0].leaf == whole
