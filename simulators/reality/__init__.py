@@ -1,6 +1,7 @@
 """Worlds that know the truth: what really happens to trucks, seals and goods, and what devices say of it.
 
 ``format``     what a world file says
+``windows``    whiles of it
 ``course``     where something truly is
 ``driving``    how trucks drive: traffic, lights, stops, strays
 ``climate``    how warm it truly is in a box: ambient, door, compressor, defrost

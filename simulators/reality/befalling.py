@@ -11,7 +11,7 @@ from shapely.geometry import Polygon
 from simulators.geo import Line, Point
 from simulators.places import Places
 from simulators.reality.format import Deeds
-from simulators.reality.speech import Window
+from simulators.reality.windows import Window
 from simulators.vehicles import Beside, Halt
 
 MIN: Final = 60.0
@@ -85,11 +85,6 @@ def window(rng: random.Random, way_out: Window, least_min: float, most_min: floa
     begins, lasts = way_out[0] + 4 * MIN, rng.uniform(least_min, most_min) * MIN
     since = rng.uniform(begins, max(begins, way_out[1] - lasts))
     return since, since + lasts
-
-
-def covers(window: Window, moment: float | None) -> bool:
-    """Whether a while covers a moment."""
-    return moment is not None and window[0] <= moment < window[1]
 
 
 def tracker_off(deeds: frozenset[str], rng: random.Random, way_out: Window, ends: float) -> Iterable[Window]:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from simulators.reality.course import Floats
+from simulators.reality.windows import Window, within
 
 STEP_S: Final = 10.0
 _WALL_S: Final = 8 * 3600.0
@@ -19,8 +20,6 @@ _DOOR_S: Final = 25 * 60.0
 _COOLING_C_PER_S: Final = 0.35 / 60
 _DEFROST_C_PER_S: Final = 0.18 / 60
 _THERMOSTAT_C: Final = 0.3
-
-Window = tuple[float, float]
 
 
 class Band(NamedTuple):
@@ -106,11 +105,11 @@ def climate(
         air[place] = now
         outdoors = middle + swing * math.cos((local_h + moment / 3600 - 15) / 24 * 2 * math.pi)
         rate = (outdoors - now) / _WALL_S
-        if _within(doors, moment):
+        if within(doors, moment):
             rate += (outdoors - now) / _DOOR_S
-        if _within(defrosts, moment):
+        if within(defrosts, moment):
             rate += _DEFROST_C_PER_S
-        elif not _within(failures, moment):
+        elif not within(failures, moment):
             is_cooling = now > band.set_c - _THERMOSTAT_C if is_cooling else now > band.set_c + _THERMOSTAT_C
             rate -= _COOLING_C_PER_S if is_cooling else 0.0
         now += rate * STEP_S
@@ -125,7 +124,3 @@ def _defrosts(rng: random.Random, begins: float, ends: float) -> list[Window]:
         found.append((at, at + rng.uniform(12, 16) * 60))
         at += rng.uniform(4.5, 5.5) * 3600
     return found
-
-
-def _within(windows: Sequence[Window], moment: float) -> bool:
-    return any(begins <= moment < ends for begins, ends in windows)

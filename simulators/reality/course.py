@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulators.geo import METRES_PER_DEGREE, Line, Point
+from simulators.reality.windows import within
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -53,7 +54,7 @@ class Course:
 
     def stands_at(self, t: float) -> bool:
         """Whether it stands still then."""
-        return any(begins <= t < ends for begins, ends in self.stands)
+        return within(self.stands, t)
 
 
 def off_m(line: Line, lon: Floats, lat: Floats) -> Floats:

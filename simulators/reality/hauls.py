@@ -14,7 +14,6 @@ from simulators.reality.befalling import (
     MIN,
     at_fence,
     besides,
-    covers,
     doors,
     draw,
     failures,
@@ -28,7 +27,8 @@ from simulators.reality.befalling import (
 from simulators.reality.climate import BANDS, Band, Climate, climate
 from simulators.reality.driving import Drive, drive
 from simulators.reality.format import Fleet
-from simulators.reality.speech import Radio, Window
+from simulators.reality.speech import Radio
+from simulators.reality.windows import Window, within
 from simulators.scripts.motion import way
 
 GUARDED: Final = "cbz"
@@ -221,7 +221,9 @@ def haul(
             failures=list(failures(deeds, rng, (out_at, in_at))),
         ),
         tracker_off=list(tracker_off(deeds, rng, (out_at, in_at), driven.course.ends)),
-        seal_off=[one for one in seal_off(deeds, rng, (out_at, in_at)) if not covers(one, cut)],
+        seal_off=[
+            one for one in seal_off(deeds, rng, (out_at, in_at)) if cut is None or not within([one], cut)
+        ],
         urban=stretches(rng, line, 4 if "urban" in deeds else 1, 0.125 * line.length_m, within=(0, 1)),
         tunnels=stretches(rng, line, rng.choice([0, 0, 1, 2]), rng.uniform(300, 2500), within=(0.1, 0.8)),
         radio=Radio(offline, 0.0, doubled),

@@ -11,7 +11,8 @@ import numpy as np
 from simulators.reality.format import Fleet
 from simulators.reality.hauls import GUARDED, Haul
 from simulators.reality.receiver import Receiver
-from simulators.reality.speech import Fact, Window
+from simulators.reality.speech import Fact
+from simulators.reality.windows import Window, within
 
 PARKED_EVERY_S: Final = 300.0
 _SETTLING_S: Final = 300.0
@@ -34,8 +35,8 @@ def tracker(haul: Haul, rng: random.Random) -> Noticed:
     now = course.begins + rng.uniform(0, 5)
     while now < course.ends:
         along = float(np.interp(now, times, alongs)) if now >= times[0] else -1.0
-        if not _is_in(haul.tunnels, along):
-            fix = receiver.fix(now, course.at(now), course.speed_mps(now), urban=_is_in(haul.urban, along))
+        if not within(haul.tunnels, along):
+            fix = receiver.fix(now, course.at(now), course.speed_mps(now), urban=within(haul.urban, along))
             found.append((now, fix))
         stand = next((one for one in course.stands if one[0] <= now < one[1]), None)
         if stand is None:
@@ -66,12 +67,12 @@ def sensor(haul: Haul, rng: random.Random) -> Noticed:
     times += [(edge + 0.2, False) for door in haul.climate.doors for edge in door if edge < haul.ends]
     found: Noticed = []
     for t, is_regular in sorted(times):
-        values: dict[str, Any] = {"door_open": int(_is_in(haul.climate.doors, t))}
+        values: dict[str, Any] = {"door_open": int(within(haul.climate.doors, t))}
         if haul.band is not None and is_regular:
             values |= {
                 "temperature_c": round(haul.climate.at(t) + rng.gauss(0, 0.05), 2),
-                "defrost": int(_is_in(haul.climate.defrosts, t)),
-                "power_on": int(not _is_in(haul.climate.failures, t)),
+                "defrost": int(within(haul.climate.defrosts, t)),
+                "power_on": int(not within(haul.climate.failures, t)),
             }
         found.append((t, {"type": "reading", "values": values}))
     return found
@@ -113,10 +114,6 @@ def _ticks(haul: Haul, every_s: float, rng: random.Random) -> list[float]:
     return list(np.arange(haul.begins + rng.uniform(1, 20), haul.ends, every_s))
 
 
-def _is_in(windows: Sequence[Window], moment: float) -> bool:
-    return any(begins <= moment < ends for begins, ends in windows)
-
-
 def _alive(found: Noticed, dead: Sequence[Window]) -> Noticed:
     """Without what it would have noticed while it was dead."""
-    return [(t, fact) for t, fact in found if not _is_in(dead, t)]
+    return [(t, fact) for t, fact in found if not within(dead, t)]

@@ -14,7 +14,7 @@ from simulators.places import Places
 from simulators.reality.course import Floats
 from simulators.reality.hauls import Haul
 from simulators.reality.noticing import PARKED_EVERY_S
-from simulators.reality.speech import Window
+from simulators.reality.windows import Window
 
 SAMPLED_S: Final = 5.0
 BLIND_S: Final = PARKED_EVERY_S + 20.0
@@ -46,7 +46,6 @@ class Incident(NamedTuple):
 class Heard(NamedTuple):
     """When the devices of a haul noticed anything, seconds of the world, in order."""
 
-    tracker: Sequence[float]
     fixes: Sequence[float]
     seal: Sequence[float]
 

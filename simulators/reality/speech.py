@@ -6,7 +6,8 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-Window = tuple[float, float]
+from simulators.reality.windows import Window
+
 Fact = Mapping[str, Any]
 
 

@@ -10,7 +10,7 @@ from simulators.reality.befalling import MIN
 from simulators.reality.course import Floats
 from simulators.reality.hauls import Haul
 from simulators.reality.seen import Incident, Seen, with_hysteresis
-from simulators.reality.speech import Window
+from simulators.reality.windows import Window
 
 
 def temp_excursion(one: Seen) -> Iterator[Incident]:

@@ -9,7 +9,7 @@ import shapely
 
 from simulators.reality.noticing import tracker_every_s
 from simulators.reality.seen import Incident, Seen, outline
-from simulators.reality.speech import Window
+from simulators.reality.windows import Window
 
 SEAL_SILENCE_S: Final = 900.0
 """Fifteen minutes, or two of its intervals, rule C4, where the terms say nothing."""
@@ -84,7 +84,7 @@ def device_silent(one: Seen) -> Iterator[Incident]:
     haul = one.haul
     usual = SILENT_AFTER * tracker_every_s(haul.fleet)
     least = min(haul.fleet.max_silence_s, usual)
-    for last, heard in _gaps(one.heard.tracker, haul.ends, least):
+    for last, heard in _gaps(one.heard.fixes, haul.ends, least):
         limit = haul.fleet.max_silence_s if one.left <= last < one.entered else usual
         is_near_border = min(abs(last - one.left), abs(last - one.entered)) < 180
         if heard - last > limit:

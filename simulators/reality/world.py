@@ -174,7 +174,7 @@ class World:
         for one in self.hauls:
             noticed = self._noticed[one.number]
             fixes = [t for t, _ in noticed["tracker"]]
-            heard = Heard(fixes, fixes, [t for t, _ in noticed["seal"]])
+            heard = Heard(fixes, [t for t, _ in noticed["seal"]])
             found += incidents(seen(one, heard, self._places))
         told = [one for one in found if one.due <= self.ends_s]
         return [one._replace(sure=one.sure and one.due <= self.ends_s - SETTLING_S) for one in told]
