@@ -66,12 +66,10 @@ def load(name: str) -> Told:
         UnknownScenario: there is none, or the file can't be read.
         ScriptError, WorldError, ScenarioError: the file says what its format doesn't know.
     """
-    if name in scripts.names():
-        return scripts.load(name)
-    if name in worlds.names():
-        return worlds.load(name)
-    if name in scenario.names():
-        return scenario.load(name)
+    for shelf in (scripts, worlds, scenario):
+        if name in shelf.names():
+            told: Told = shelf.load(name)
+            return told
     path = Path(name)
     if not name.endswith(".toml") or not path.exists():
         known = ", ".join(names(live=True))
