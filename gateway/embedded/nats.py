@@ -7,6 +7,7 @@ import json
 import shutil
 import socket
 import sys
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,3 +140,20 @@ class Nats:
         except OSError:
             return False
         return True
+
+
+def last_stored(monitor: str, stream: str) -> int:
+    """The number of the last message that a stream has stored; 0: it isn't there yet.
+
+    Args:
+        monitor: URL of the server's HTTP monitoring.
+        stream: its name.
+
+    Raises:
+        OSError: the server doesn't answer.
+    """
+    url = f"{monitor}/jsz?accounts=1&streams=1"
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own loopback URL
+        accounts = json.load(answer)["account_details"]
+    streams = (one for account in accounts for one in account["stream_detail"])
+    return next((int(one["state"]["last_seq"]) for one in streams if one["name"] == stream), 0)

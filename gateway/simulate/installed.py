@@ -17,9 +17,11 @@ from urllib.parse import urlsplit
 
 from gateway.bench.instance import Instance
 from gateway.embedded.home import Home
+from gateway.embedded.nats import last_stored
 from gateway.problem import Problem
 from gateway.settings import Settings
 from gateway.simulate.pace import ClockFile, Pace
+from gateway.subjects import STREAM
 from simulators.playing.story import Exists
 from tracking.store import positions, work
 from tracking.store.database import connect
@@ -55,6 +57,7 @@ class Installed:
         self.clock = clock
         self._pace = pace
         self._patience = patience
+        self._monitor = endpoints.nats_monitor
         self._settled = datetime.min.replace(tzinfo=UTC)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
@@ -82,6 +85,14 @@ class Installed:
             raise Problem(
                 f"{self._api} doesn't answer: {error}", "is it running?  bondwatch doctor"
             ) from None
+
+    def stored(self) -> int | None:
+        """Messages of devices that the broker has stored so far, ever; None: it isn't the embedded one.
+
+        Raises:
+            OSError: it doesn't answer.
+        """
+        return None if self._monitor is None else last_stored(self._monitor, STREAM)
 
     def reach(self, moment: datetime) -> None:
         """Wait for a moment of the story, and set the clock to it where there is one to set."""

@@ -5,7 +5,9 @@ look what stands is compared with what should.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -16,7 +18,7 @@ from simulators.playing.acts import Act, Looks, at_the_end, opened_by, steps, ta
 from simulators.playing.comparing import Compared, compare
 from simulators.playing.papers import Desk
 from simulators.playing.story import Exists, Installation, Story, device_of, number_of
-from simulators.playing.voices import Voices
+from simulators.playing.voices import PATIENCE_S, Voices
 from simulators.scripts.actors import Shipment
 from simulators.scripts.format import Look
 from simulators.scripts.timeline import Said
@@ -24,6 +26,7 @@ from simulators.scripts.timeline import Said
 STEP: Final = timedelta(minutes=10)
 RUN: Final = 1
 """Of the devices' numbers, in a first play."""
+_TRY_S: Final = 0.001
 
 
 class Player:
@@ -49,6 +52,7 @@ class Player:
         self._last: dict[str, int] = {}
         self._desk = Desk(installation, run)
         self._voices = Voices(*installation.broker, self.secrets, run)
+        self._stored_before = installation.stored()
         self._build()
 
     @property
@@ -190,8 +194,29 @@ class Player:
         }
 
     def publish(self, story: Story, events: Sequence[Said]) -> None:  # noqa: ARG002 - who listens asks whose
-        """Publish events of a story, and wait until the broker has them."""
+        """Publish events of a story, and wait until the broker has stored them.
+
+        Raises:
+            TimeoutError: it didn't in time.
+        """
         self.published += self._voices.say(events)
+        self._await_stored()
+
+    def _await_stored(self) -> None:
+        """A broker stamps what it stores, maybe after it acknowledged it: until then the clock waits."""
+        if self._stored_before is None:
+            return
+        wanted = self._stored_before + self._voices.messages
+        deadline = time.monotonic() + PATIENCE_S
+        while (stored := self._stored()) < wanted:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{wanted - stored} messages were acknowledged and aren't stored")
+            time.sleep(_TRY_S)
+
+    def _stored(self) -> int:
+        with suppress(OSError):  # it is being started again
+            return self.installation.stored() or 0
+        return 0
 
     def asked(
         self,

@@ -83,6 +83,14 @@ class Installation(Protocol):
         """Host and port of its MQTT listener."""
         ...
 
+    def stored(self) -> int | None:
+        """Messages of devices that its broker has stored so far, ever; None: it doesn't say.
+
+        Raises:
+            OSError: the broker doesn't answer.
+        """
+        ...
+
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """One request to its API.
 

@@ -36,6 +36,7 @@ class Voices:
 
     Attributes:
         said: by device and number, what was published and the message that it went out in.
+        messages: that the broker has acknowledged.
     """
 
     def __init__(self, host: str, port: int, secrets: Mapping[str, str], run: int) -> None:
@@ -43,6 +44,7 @@ class Voices:
         self._secrets = secrets
         self._run = run
         self.said: dict[tuple[str, int], tuple[dict[str, Any], bytes]] = {}
+        self.messages = 0
         self._open: dict[str, _Connection] = {}
 
     def close(self) -> None:
@@ -70,6 +72,7 @@ class Voices:
                 payload = json.dumps(some, ensure_ascii=False).encode()
                 self.said |= {(device, one["seq"]): (one, payload) for one in some}
                 waiting.setdefault(device, []).append(payload)
+        acknowledged = sum(map(len, waiting.values()))
         deadline = time.monotonic() + PATIENCE_S
         while waiting:
             waiting = self._tried(waiting)
@@ -77,6 +80,7 @@ class Voices:
                 raise TimeoutError(f"{next(iter(waiting))}: the broker took nothing for {PATIENCE_S:g} s")
             if waiting:
                 time.sleep(_AGAIN_S)
+        self.messages += acknowledged
         return sum(len(events) for events in told.values())
 
     def _tried(self, waiting: Mapping[str, list[bytes]]) -> dict[str, list[bytes]]:

@@ -18,6 +18,8 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from devices.client import Device, Loop
+from gateway.embedded.nats import last_stored
+from gateway.subjects import EDGE
 from tests.cluster import ownership
 from tests.cluster.site import EDGE_PARK, Site
 from tests.fault import command, stage, story, verdict
@@ -242,16 +244,7 @@ class Run:
 
     def _at_the_edge(self) -> int:
         """The last message of the park's stream."""
-        with urlopen(f"http://127.0.0.1:{self.site.leaf.monitor_port}/jsz?streams=1&accounts=1") as answer:
-            details = json.load(answer)["account_details"]
-        return int(
-            next(
-                one["state"]["last_seq"]
-                for account in details
-                for one in account["stream_detail"]
-                if one["name"] == "BW_EDGE"
-            )
-        )
+        return last_stored(f"http://127.0.0.1:{self.site.leaf.monitor_port}", EDGE)
 
     def _fetched(self) -> int:
         """The last message of the park's stream that the hub has."""

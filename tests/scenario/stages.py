@@ -14,6 +14,8 @@ from typing import Any
 
 from devices.observation import micros
 from gateway.clock import SimulatedClock, set_forward
+from gateway.embedded.nats import last_stored
+from gateway.subjects import STREAM
 from simulators.playing.acts import AT_ONCE
 from simulators.playing.comparing import Compared
 from simulators.playing.player import Player
@@ -46,6 +48,9 @@ class Staged(Api):
     @property
     def broker(self) -> tuple[str, int]:
         return "127.0.0.1", self._stack.mqtt_port
+
+    def stored(self) -> int | None:
+        return last_stored(self._stack.endpoints()["nats_monitor"], STREAM)
 
     def reach(self, moment: datetime) -> None:
         if SimulatedClock(self._clock).now_us() + NEAR_US < micros(moment):
