@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,7 +14,7 @@ from devices.observation import micros
 from gateway.bench.stage import EAST, NORTH, PARK, SOUTH, WEST, draw_zones, grid, put_under_custody
 from tracking.domain.tracks.state import DeviceState, Fix, Track
 from tracking.store import registry, shipments
-from tracking.store.database import Connection, queries
+from tracking.store.database import Connection, pool, queries
 from tracking.store.partitions import ensure_partitions
 
 SPAN: Final = timedelta(days=28)
@@ -32,6 +33,8 @@ TRACED_PREFIX: Final = "TRACED-"
 FILLED_PREFIX: Final = "FILLED-"
 SETTLE: Final = "vacuum analyze"
 """As autovacuum would after a while; outside a transaction."""
+
+PATIENCE_S: Final = 600.0
 
 
 class Volume(Struct, frozen=True):
@@ -118,15 +121,20 @@ def _state(place: int, count: int, now: datetime) -> bytes:
 def _positions(
     conn: Connection, first: int, devices: int, rows: int, now: datetime, say: Callable[[str], None]
 ) -> None:
-    step = SPAN / max(rows, 1)
-    for begin in range(0, rows, CHUNK):
-        end = min(begin + CHUNK, rows)
-        given = {
-            "first": first, "devices": devices, "from": begin, "to": end, "since": now - SPAN, "step": step,
-        }  # fmt: skip
-        conn.execute(queries("bench")["fill_observations"], given)
-        if end == rows or end % (10 * CHUNK) == 0:
-            say(f"{end:,} of {rows:,} observations")
+    """As many writers as cores: a chunk is a statement, and a statement runs on one."""
+    given = {"first": first, "devices": devices, "since": now - SPAN, "step": SPAN / max(rows, 1)}
+    writers = os.cpu_count() or 1
+    with pool(conn.info.dsn, max_size=writers) as connections, ThreadPoolExecutor(writers) as threads:
+
+        def write(begin: int) -> int:
+            end = min(begin + CHUNK, rows)
+            with connections.connection(timeout=PATIENCE_S) as one:
+                one.execute(queries("bench")["fill_observations"], {**given, "from": begin, "to": end})
+            return end
+
+        for end in threads.map(write, range(0, rows, CHUNK)):
+            if end == rows or end % (10 * CHUNK) == 0:
+                say(f"{end:,} of {rows:,} observations")
 
 
 def _shipments(conn: Connection, count: int, now: datetime, say: Callable[[str], None]) -> None:
