@@ -125,7 +125,7 @@ class Load:
         """Keep a message whole: nothing of it can be read or taken."""
         message = self.messages[index]
         self.refused_messages.add(index)
-        key = message_key(message.topic, message.payload)
+        key = message_key(message.topic, message.payload, message.leaf)
         self.rejections[key] = RejectionRow(
             key=key,
             topic=message.topic,
@@ -137,6 +137,7 @@ class Load:
             run=None,
             seq=None,
             received_us=message.received_us,
+            leaf=_storable_text(message.leaf),
         )
 
     def reject_event(
@@ -159,7 +160,7 @@ class Load:
             self.heard_of(device).refused.append(Refused(run, seq, id, reason, detail, index))
             key = event_key(message.topic, run, seq, raw)
         else:
-            key = message_key(message.topic, raw)
+            key = message_key(message.topic, raw, message.leaf)
         self.rejections[key] = RejectionRow(
             key=key,
             topic=message.topic,
@@ -171,6 +172,7 @@ class Load:
             run=run,
             seq=seq,
             received_us=message.received_us,
+            leaf=_storable_text(message.leaf),
         )
 
     def reject_observation(
@@ -191,12 +193,18 @@ class Load:
 
 def _storable(properties: Mapping[str, str]) -> dict[str, str]:
     """Properties as the database can hold them: its texts have no character U+0000."""
-    return {name.replace("\0", "\ufffd"): text.replace("\0", "\ufffd") for name, text in properties.items()}
+    return {_storable_text(name): _storable_text(text) for name, text in properties.items()}
 
 
-def message_key(topic: str, payload: bytes) -> bytes:
-    """The identity of a rejection without a number: the same bytes on the same topic are one rejection."""
-    return sha256(b"\x00".join((b"message", topic.encode(), payload))).digest()
+def _storable_text(text: str) -> str:
+    return text.replace("\0", "\ufffd")
+
+
+def message_key(topic: str, payload: bytes, leaf: str = "") -> bytes:
+    """The identity of a rejection without a number: the same bytes on the same topic, come the same way, are
+    one rejection."""
+    parts = (b"message", topic.encode(), payload, *((leaf.encode(),) if leaf else ()))
+    return sha256(b"\x00".join(parts)).digest()
 
 
 def event_key(topic: str, run: int, seq: int, raw: bytes) -> bytes:

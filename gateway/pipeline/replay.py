@@ -62,7 +62,13 @@ async def replay(road: Road, rejection: Rejection, *, trust_time: bool = False) 
         trust_time: take its time as it stands: the broker's clock was wrong, or the past is to be
             completed.
     """
-    message = Message(rejection.topic, rejection.payload, micros(rejection.received_at), rejection.properties)
+    message = Message(
+        rejection.topic,
+        rejection.payload,
+        micros(rejection.received_at),
+        rejection.properties,
+        rejection.leaf,
+    )
     batch = ReplayBatch([message], road.tools.worker)
     load = await road.travel(batch, replay=Replay([rejection.rejection_id], trust_time))
     refused = {row.reason for row in load.rejections.values()}

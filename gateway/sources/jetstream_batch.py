@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from devices.observation import micros
 from gateway.pipeline.batch import Advance, Message
-from gateway.subjects import parse_subject
+from gateway.subjects import EDGE, parse_subject
 from tracking.store.positions import Held, Step
 
 NAME: Final = "jetstream"
@@ -29,8 +29,8 @@ LEFT_BEHIND: Final = 5000
 
 _SERVERS_OWN: Final = ("Nmqtt-", "Nats-")
 _FETCHED_FROM: Final = "Nats-Stream-Source"
-"""The hub's server writes it, whatever stood there before: stream, number, filter, destination, subject."""
-_OF_ONE_PARK: Final = re.compile(r"\S+ \S+ bw\.in\.\*\.([^. ]+)\.\* ")
+"""The hub's server writes it: stream, number, filter, destination, subject."""
+_OF_ONE_PARK: Final = re.compile(rf"{EDGE}:\S+ \S+ bw\.in\.\*\.([^. ]+)\.\* ")
 
 _known_subject = lru_cache(maxsize=1 << 17)(parse_subject)
 
@@ -202,10 +202,11 @@ def leaf_of(headers: dict[str, Any]) -> str:
 
     It is what the hub asked of the leaf node (``gateway.sources.edge``: only that park's subjects), so a leaf
     node that answers with other parks' messages doesn't change it. A source that asks of no one park speaks
-    for none: then it is that source's own words, which no device's name begins with.
+    for none: then it is that source's own words, which no device's name begins with. So does one that is
+    named twice, since one of the two may be the leaf node's own writing.
     """
     source = headers.get(_FETCHED_FROM) if headers else None
     if source is None:
         return ""
-    asked = _OF_ONE_PARK.match(str(source))
+    asked = _OF_ONE_PARK.match(source) if isinstance(source, str) else None
     return str(source) if asked is None else asked[1]

@@ -10,7 +10,7 @@ kind   content
 =====  =================================================================================================
 ``H``  who recorded what, once, first: :class:`Header`
 ``R``  rows of reference data that are new or have changed, by table (``tracking.store.reference``)
-``M``  messages: an array of (broker time in microseconds, topic, payload, properties)
+``M``  messages: an array of (broker time in microseconds, topic, payload, properties, leaf)
 ``E``  the broker time up to which everything is in the file; only after an orderly end
 =====  =================================================================================================
 """
@@ -70,6 +70,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     topic: str
     payload: bytes
     properties: dict[str, str]
+    leaf: str = ""
 
 
 class Head(NamedTuple):
@@ -133,7 +134,9 @@ class Writer:
         """One block; on disk when this returns."""
         if not messages:
             return
-        entries = [Entry(one.received_us, one.topic, one.payload, one.properties) for one in messages]
+        entries = [
+            Entry(one.received_us, one.topic, one.payload, one.properties, one.leaf) for one in messages
+        ]
         first, last = messages[0].received_us, max(one.received_us for one in messages)
         self._block(MESSAGES, msgspec.msgpack.encode(entries), len(entries), first, last)
         self.messages += len(entries)
@@ -231,7 +234,7 @@ class Recording:
         for head, data in self._blocks():
             if head.kind == MESSAGES and head.before + head.messages > after:
                 for one in self._decode(data, list[Entry])[max(0, after - head.before) :]:
-                    yield Message(one.topic, one.payload, one.received_us, one.properties)
+                    yield Message(one.topic, one.payload, one.received_us, one.properties, one.leaf)
 
     def _blocks(self) -> Iterator[tuple[Head, bytes]]:
         with self.path.open("rb") as file:

@@ -20,7 +20,7 @@ from devices.observation import micros
 from gateway.pipeline.batch import Message
 from gateway.problem import Problem
 from gateway.sources import stream
-from gateway.sources.jetstream_batch import properties_of
+from gateway.sources.jetstream_batch import leaf_of, properties_of
 from gateway.sources.mqtt_link import Link
 from gateway.sources.mqtt_terms import Address, LinkLost, Session, Unwelcome
 from gateway.subjects import STREAM, parse_subject
@@ -181,7 +181,8 @@ class JetStreamTap:
             self._delivered, self._sequence = one.consumer_sequence, one.stream_sequence
             self._last_us = micros(one.published)
             _, topic = parse_subject(one.subject)
-            messages.append(Message(topic, one.payload, self._last_us, properties_of(one.headers)))
+            properties, leaf = properties_of(one.headers), leaf_of(one.headers)
+            messages.append(Message(topic, one.payload, self._last_us, properties, leaf))
         return messages
 
     async def _request(self, subject: str, payload: bytes) -> bytes:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from msgspec import structs
 
 from gateway.pipeline.batch import Message
 from gateway.pipeline.replay import Replayed, replay
@@ -67,6 +68,21 @@ def test_what_is_wrong_still_is_refused_again_and_stays_as_it_was(station: Stati
     assert station.count("observations") == 0
     assert station.count("rejections") == 1
     assert replayed_at(station) is None
+
+
+def test_what_another_parks_leaf_node_said_is_not_believed_later(station: Station) -> None:
+    """Nor is it taken for a repeat of what the device itself says in the same bytes, refused for its time."""
+    truck = station.device("TRK-1")
+    early = truck.says(at=400, received=0)
+    station.deliver(structs.replace(early, leaf="TAC"))
+
+    assert try_again(station, trust_time=True) == Replayed(recorded=0, known=0, reasons=["topic_mismatch"])
+    assert station.count("observations") == 0
+    assert station.count("rejections") == 1
+    assert replayed_at(station) is None
+
+    station.deliver(early)
+    assert [one.reason for one in rejections.listed(station.conn)] == ["future", "topic_mismatch"]
 
 
 def test_a_refused_number_that_is_heard_becomes_recorded(station: Station) -> None:

@@ -14,8 +14,9 @@ HEADER = Header("ab" * 16, "jetstream", 1_000_000, True, "1.0")
 
 
 def message(number: int) -> Message:
+    leaf = "SIP" if number % 2 else ""
     return Message(
-        f"bw/v1/SIP/TRK-{number % 3}/events", b"{%d}\x00\xff" % number, 2_000_000 + number, {"k": "v"}
+        f"bw/v1/SIP/TRK-{number % 3}/events", b"{%d}\x00\xff" % number, 2_000_000 + number, {"k": "v"}, leaf
     )
 
 

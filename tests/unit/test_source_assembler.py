@@ -134,3 +134,14 @@ def test_a_source_that_asks_of_no_one_park_speaks_for_none_and_stops_nobody() ->
     batch = assembler({0: 0}).assemble([one(1, 1, headers={"Nats-Stream-Source": whole})], 0.0)
     assert batch is not None
     assert batch.messages[0].leaf == whole
+
+
+def test_a_source_that_is_named_twice_speaks_for_none() -> None:
+    """One of the two may be the leaf node's own writing."""
+    named = [
+        "BW_EDGE:x 41 bw.in.*.TAC.* > bw.in.0.TAC.TRK-0",
+        "BW_EDGE:y 9 bw.in.*.SIP.* > bw.in.0.TAC.TRK-0",
+    ]
+    batch = assembler({0: 0}).assemble([one(1, 1, headers={"Nats-Stream-Source": named})], 0.0)
+    assert batch is not None
+    assert batch.messages[0].leaf not in {"", "SIP", "TAC"}

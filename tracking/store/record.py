@@ -112,6 +112,7 @@ class RejectionRow(NamedTuple):
     run: int | None
     seq: int | None
     received_us: int
+    leaf: str
 
 
 class NoteRow(NamedTuple):
@@ -225,7 +226,7 @@ def fill_gaps(conn: Connection, rows: Sequence[GapRow], *, filled_at: datetime) 
 def add_rejections(conn: Connection, rows: Sequence[RejectionRow], *, recorded_at: datetime) -> None:
     """Keep what couldn't be taken. One that is kept already stays as it is."""
     if rows:
-        builders = (byteas, texts, byteas, _documents, texts, texts, list, list, list, timestamps)
+        builders = (byteas, texts, byteas, _documents, texts, texts, list, list, list, timestamps, texts)
         conn.execute(SQL["add_rejections"], (recorded_at, *_arrays(rows, *builders)))
 
 

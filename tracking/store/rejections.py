@@ -25,7 +25,7 @@ class Summary(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """A rejection with everything that was kept."""
+    """A rejection with everything that was kept; ``leaf``: of the park through whose leaf node it came."""
 
     rejection_id: int
     topic: str
@@ -38,6 +38,7 @@ class Rejection(NamedTuple):
     received_at: datetime
     recorded_at: datetime
     replayed_at: datetime | None
+    leaf: str
 
 
 def listed(

@@ -113,11 +113,11 @@ where g.device_id = given.device_id and g.run = given.run and g.first_seq = give
 
 -- name: add_rejections
 insert into rejections
-    (key, topic, payload, properties, reason, detail, device_id, run, seq, received_at, recorded_at)
+    (key, topic, payload, properties, reason, detail, device_id, run, seq, received_at, leaf, recorded_at)
 select given.*, %s
 from unnest(
     %b::bytea[], %b::text[], %b::bytea[], %b::text[]::jsonb[], %b::text[], %b::text[],
-    %b::bigint[], %b::int[], %b::bigint[], %b::timestamptz[]
+    %b::bigint[], %b::int[], %b::bigint[], %b::timestamptz[], %b::text[]
 ) as given
 on conflict (key) do nothing
 

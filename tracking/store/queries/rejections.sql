@@ -12,7 +12,7 @@ order by rejection_id desc
 limit %(limit)s
 
 -- name: whole
-select rejection_id, topic, payload, properties, reason, detail, run, seq, received_at, recorded_at, replayed_at
+select rejection_id, topic, payload, properties, reason, detail, run, seq, received_at, recorded_at, replayed_at, leaf
 from rejections
 where rejection_id = %s
 
