@@ -87,6 +87,7 @@ def _write_tracks(load: Load, conn: Connection, recorded_at: datetime) -> None:
         recorded_at=recorded_at,
     )
     record.add_work(conn, load.work)
+    record.bring_forward(conn, list(load.sooner.values()))
 
 
 def _duplicate_notes(load: Load) -> list[record.NoteRow]:

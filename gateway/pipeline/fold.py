@@ -91,12 +91,20 @@ def _take(load: Load, tools: Tools, heard: Heard, folded: Folded, count: int) ->
 
 
 def _arm(load: Load, tools: Tools, heard: Heard) -> None:
-    """Have the judge look when the device may have fallen silent, or away again, unless it will anyway."""
-    state = heard.state
-    if state.due_armed:
+    """Have the judge look when the device may have fallen silent, or away again, unless it will anyway.
+
+    A row that stands for the next report to come may be too late for a silence that what is told now begins
+    in the past: that one is brought forward.
+    """
+    state, device_id = heard.state, heard.device.device_id
+    if state.due_armed and device_id not in load.reached:
         return
     due = look_us(state, heard.device.profile, tools.parameters)
-    if due is not None:
+    if due is None:
+        return
+    row = WorkRow("device_due", device_id, due, due + tools.limits.silence_grace_us)
+    if state.due_armed:
+        load.sooner[device_id] = row
+    else:
         state.due_armed = True
-        due_at = due + tools.limits.silence_grace_us
-        load.work.append(WorkRow("device_due", heard.device.device_id, due, due_at))
+        load.work.append(row)

@@ -86,6 +86,7 @@ class Load:
         refused_messages: messages of which at least one event couldn't be taken, by index.
         late_us: events from before this moment take the slow path into the record.
         reached: devices that were silent and are heard again, with the broker's time of the first message.
+        sooner: due rows that stand, perhaps later than they now should; by device.
         late_events: new events that lie at or before their track's head: recorded, and left to a re-fold.
     """
 
@@ -109,6 +110,7 @@ class Load:
     milestones: list[tuple[int, Milestone]] = of(default_factory=list)
     snapshots: list[SnapshotRow] = of(default_factory=list)
     work: list[WorkRow] = of(default_factory=list)
+    sooner: dict[int, WorkRow] = of(default_factory=dict)
 
     def heard_of(self, device: Device) -> Heard:
         """What this device says in the batch, to add to."""

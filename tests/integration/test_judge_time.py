@@ -114,6 +114,22 @@ def test_away_is_counted_from_the_last_contact(court: Court) -> None:
     assert [row[1] for row in notes(court) if row[0] == "unreachable"] == [at(480), at(2500), at(2901)]
 
 
+def test_who_told_of_the_past_and_is_heard_is_found_silent_as_soon_as_that_is_past(
+    court: Court,
+) -> None:
+    """Not only when it would have been away again, counted from the contact before."""
+    truck = court.truck().stands(0, 200)
+    late = truck.events[5]
+    court.deliver(truck, [event for event in truck.events if event is not late])
+    passes(court, 700)
+    comes(court, truck, 2000, late)
+    assert dues(court) == [("device_due", at(2310))]
+    comes(court, truck, 2005, truck.device.event(1650))
+    told = court.rows("select kind, time from milestones where kind in ('silent', 'heard') order by time")
+    assert told == [("silent", at(480)), ("heard", at(1650)), ("silent", at(1950))]
+    assert dues(court) == [("device_due", at(2315))]
+
+
 def test_noticed_a_day_later_it_opened_at_the_same_moment(court: Court) -> None:
     court.deliver(court.truck().stands(0, 200))
     court.reached(86_400)

@@ -2,8 +2,8 @@
 
 A due row is not moved by every report; it fires once its moment has passed and looks how things stand.
 Either the device was heard meanwhile: the row moves to the next moment at which it could fall silent. Or it
-was not: silence is told, dated at the very moment that the limit passed, and the row goes; the report that
-ends the silence arms it anew.
+was not: silence is told, dated at the very moment that the limit passed, and the row goes, unless the device
+spoke of the past meanwhile and may be away again. What is heard next arms it anew, or brings it forward.
 """
 
 from __future__ import annotations

@@ -203,6 +203,16 @@ def add_work(conn: Connection, rows: Sequence[WorkRow]) -> None:
         conn.execute(SQL["add_work"], _arrays(rows, texts, int8s, timestamps, _dues, bools))
 
 
+def bring_forward(conn: Connection, rows: Sequence[WorkRow]) -> None:
+    """Let devices' due rows stand no later than these. One that a judge has taken stays: it looks at the
+    device after us, and settles what is due then.
+    """
+    if rows:
+        conn.execute(
+            SQL["bring_forward"], _arrays([row[:4] for row in rows], texts, int8s, timestamps, _dues)
+        )
+
+
 def add_event_ids(
     conn: Connection, rows: Sequence[tuple[int, str, int, int]], *, recorded_at: datetime
 ) -> None:

@@ -92,6 +92,15 @@ from unnest(%b::text[], %b::bigint[], %b::timestamptz[], %b::timestamptz[], %b::
     as given (kind, key, changed_from, due_at, urgent)
 on conflict (kind, key) where kind in ('device_due', 'shipment_due') do nothing
 
+-- name: bring_forward
+update work w
+set due_at = given.due_at, changed_from = given.changed_from
+from unnest(%b::text[], %b::bigint[], %b::timestamptz[], %b::timestamptz[])
+    as given (kind, key, changed_from, due_at)
+where w.work_id in (
+    select work_id from work where kind = given.kind and key = given.key for update skip locked
+) and w.due_at > given.due_at
+
 -- name: add_event_ids
 insert into event_ids (device_id, id, seq, event_time, recorded_at)
 select given.*, %s
