@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -235,10 +236,23 @@ def test_the_end_of_an_attachment_takes_the_place_of_what_was_said_before(client
     client.post("/v1/devices", json={"park": "SIP", "code": "TRK-1"})
     body = {"device": "SIP/TRK-1", "thing": "苏E1289K", "from": "2026-03-10T08:00:00+08:00"}
     ended = body | {"to": "2026-03-11T08:00:00+08:00"}
-    said = [client.post("/v1/attachments", json=one).status_code for one in (body, body, ended, ended)]
-    assert said == [201, 200, 201, 200]
+    said = [client.post("/v1/attachments", json=one).status_code for one in (body, body, ended, ended, body)]
+    assert said == [201, 200, 201, 200, 200]
     (carrier,) = client.get("/v1/shipments/SIP-1").json()["carriers"]
     assert (carrier["device"], carrier["valid_to"]) == ("SIP/TRK-1", "2026-03-11T00:00:00Z")
+
+
+def test_of_ends_that_are_said_at_once_one_stands(client: TestClient, conn: Connection) -> None:
+    client.post("/v1/devices", json={"park": "SIP", "code": "TRK-1"})
+    body = {"device": "SIP/TRK-1", "thing": "苏E1289K", "from": "2026-03-10T08:00:00+08:00"}
+    ends = [body | {"to": f"2026-03-11T08:{minute:02}:00+08:00"} for minute in range(16)]
+    with ThreadPoolExecutor(8) as threads:
+        said = list(threads.map(lambda one: client.post("/v1/attachments", json=one).status_code, ends))
+    assert set(said) == {201}
+    (standing,) = (
+        conn.execute("select count(*) from attachments where superseded_at is null").fetchone() or ()
+    )
+    assert standing == 1
 
 
 def test_an_empty_trace_in_every_format(client: TestClient) -> None:

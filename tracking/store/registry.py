@@ -229,7 +229,9 @@ def attach(
 ) -> bool:
     """Put a device on a thing for an interval and leave the work that follows; False: it is there already.
 
-    Another end of the same beginning takes the place of the one before.
+    Another end of the same beginning takes the place of the one before; saying no end takes the place of
+    nothing, so that a repeat that comes late doesn't undo what was said since. The device's row is held until
+    the transaction ends.
     """
     where = {
         "device_id": device_id,
@@ -238,6 +240,7 @@ def attach(
         "valid_from": valid_from,
         "valid_to": valid_to,
     }
+    conn.execute(SQL["hold_device"], where)
     if one(conn, "attachment", **where):
         return False
     conn.execute(SQL["supersede_attachment"], {**where, "recorded_at": recorded_at})

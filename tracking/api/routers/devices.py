@@ -100,7 +100,10 @@ def revoke(park: str, code: str, ctx: Ctx, _: Authorised) -> dict[str, Any]:
 
 @router.post("/attachments", status_code=201)
 def attach(body: NewAttachment, response: Response, ctx: Ctx, _: Authorised) -> dict[str, Any]:
-    """Say which thing a device is on, and from when until when. The same again changes nothing."""
+    """Say which thing a device is on, from when, and until when where that is known.
+
+    The same again changes nothing. Another ``to`` of the same ``from`` takes the place of the one before.
+    """
     with ctx.pool.connection() as conn, conn.transaction():
         try:
             device = registry.device(conn, body.device)

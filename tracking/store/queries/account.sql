@@ -44,18 +44,12 @@ where d.entry in (
        or thing_id in (select thing_id from shipment_things where shipment_id = %(shipment_id)s)
 )
 union all
-select 'attachment', a.recorded_at, a.valid_from, jsonb_build_object('device', p.code || '/' || d.code, 'thing', t.uri)
+select 'attachment', a.recorded_at, a.valid_from,
+       jsonb_build_object('device', p.code || '/' || d.code, 'thing', t.uri, 'until', a.valid_to)
 from attachments a
 join devices d using (device_id) join parks p using (park_id) join things t using (thing_id)
 where a.thing_id in (select thing_id from shipment_things where shipment_id = %(shipment_id)s)
   and a.recorded_at > a.valid_from
-union all
-select 'attachment', a.superseded_at, a.valid_from,
-       jsonb_build_object('device', p.code || '/' || d.code, 'thing', t.uri, 'ended', true)
-from attachments a
-join devices d using (device_id) join parks p using (park_id) join things t using (thing_id)
-where a.thing_id in (select thing_id from shipment_things where shipment_id = %(shipment_id)s)
-  and a.superseded_at is not null
 union all
 select 'closing', closed_at, closed_at, '{}' from shipments
 where shipment_id = %(shipment_id)s and closed_at is not null

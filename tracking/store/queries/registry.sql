@@ -81,10 +81,15 @@ on conflict (uri) do nothing;
 -- name: thing_id
 select thing_id from things where uri = %(uri)s;
 
+-- name: hold_device
+-- Whoever says something of the same device waits; what only refers to it doesn't.
+select device_id from devices where device_id = %(device_id)s for no key update;
+
 -- name: attachment
+-- One that says as much: who says nothing of an end doesn't take back one that was said.
 select attachment_id from attachments
 where device_id = %(device_id)s and thing_id = %(thing_id)s and role = %(role)s and valid_from = %(valid_from)s
-  and valid_to is not distinct from %(valid_to)s and superseded_at is null;
+  and (%(valid_to)s::timestamptz is null or valid_to = %(valid_to)s) and superseded_at is null;
 
 -- name: supersede_attachment
 -- What was said of the same beginning before.
