@@ -66,8 +66,8 @@ bench: $(DEV) ## every benchmark in its short form, figures in bench/results
 
 bench-large: $(RUNTIME) ## 100 million rows: reading with its plans, CPU an event; needs 40 GB and an hour
 	@mkdir -p bench/results
-	@$(BIN)/bondwatch bench reading --rows 100000000 --shipments 1000000 --explain bench/results/plans.md $(ARGS)
-	@$(BIN)/bondwatch bench growth --only rows --rows 10000000 --rounds 1 $(ARGS)
+	@$(BIN)/bondwatch bench reading --rows 100000000 --shipments 1000000 --explain bench/results/plans.md
+	@$(BIN)/bondwatch bench growth --only rows --rows 10000000 --rounds 1
 
 soak: $(DEV) ## 2,000 events a second for an hour: memory, losses (ARGS="--for 600 --json")
 	@$(BIN)/python -m tests.bench.soak $(ARGS)

@@ -111,7 +111,7 @@ class Standing:
         events, at, spent = each * self._devices, recorded(self._conn), list[float]()
         time.sleep(max(0.0, self._reported_s + each - time.time()))
         self._reported_s = time.time()
-        onward = ["--seed", str(SEED), "--skip", str(self._sent_each)]
+        onward = ["--seed", str(SEED), "--skip", str(self._sent_each), "--every", "1"]
         send(
             [*generator(self._devices_file, events, PER_PUBLISH), *onward, "--mqtt", self._instance.mqtt],
             lambda: spent.append(tree_seconds([self._instance.pid])),

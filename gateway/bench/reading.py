@@ -78,7 +78,7 @@ class ReadingReport(Struct, frozen=True):
 
 
 def measure(
-    directory: Path, volume: Volume, requests: int, say: Callable[[str], None]
+    directory: Path, volume: Volume, requests: int, say: Callable[[str], None], *, explained: bool
 ) -> tuple[ReadingReport, Plans]:
     """Run the benchmark.
 
@@ -87,6 +87,7 @@ def measure(
         volume: how full the database is.
         requests: of each kind that is long; of searches ten times as many.
         say: told what happens, for people.
+        explained: whether the database is asked, too, how it goes about each question.
 
     Returns:
         The figures, and how the database went about each question.
@@ -120,7 +121,7 @@ def measure(
             map_viewport=reader.times(["/v1/positions?bbox=120.5,31.0,120.6,31.7"] * requests),
             statistics=reader.times([f"/v1/statistics/coverage?by=park&{during}&limit={PAGE}"] * requests),
         )
-        return report, list(plans(conn, volume, (until - SPAN, until)))
+        return report, list(plans(conn, volume, (until - SPAN, until))) if explained else []
 
 
 def _is_still(conn: Connection, sizes: list[int]) -> bool:

@@ -107,7 +107,11 @@ def reading(
     nothing running: it starts an installation of its own and removes it.
     """
     volume = Volume(rows=rows, shipments=shipments, devices=devices, traced=traced)
-    report, plans = _in_directory(lambda directory, say: measure_reading(directory, volume, requests, say))
+    report, plans = _in_directory(
+        lambda directory, say: measure_reading(
+            directory, volume, requests, say, explained=explain is not None
+        )
+    )
     table = Table("", "p50 ms", "p99 ms", "max ms", "answer", title="Reading", title_justify="left")
     for name in ("trace", "trace_geojson", "search", "map", "map_viewport", "statistics"):
         took: Took = getattr(report, name)

@@ -3,6 +3,7 @@
 Who may connect is not written here: ``gateway.access`` gives the text for accounts and auth callout.
 """
 
+import http.client
 import json
 import shutil
 import socket
@@ -153,7 +154,11 @@ def last_stored(monitor: str, stream: str) -> int:
         OSError: the server doesn't answer.
     """
     url = f"{monitor}/jsz?accounts=1&streams=1"
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own loopback URL
-        accounts = json.load(answer)["account_details"]
-    streams = (one for account in accounts for one in account["stream_detail"])
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own loopback URL
+            told = json.load(answer)
+    except http.client.HTTPException as error:
+        raise OSError(f"{monitor}: {error}") from error
+    accounts = told.get("account_details") or ()  # it leaves out what is empty, and what it is still reading
+    streams = (one for account in accounts for one in account.get("stream_detail") or ())
     return next((int(one["state"]["last_seq"]) for one in streams if one["name"] == stream), 0)

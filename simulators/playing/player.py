@@ -199,19 +199,21 @@ class Player:
         Raises:
             TimeoutError: it didn't in time.
         """
+        before = self._voices.messages
         self.published += self._voices.say(events)
-        self._await_stored()
+        self._await_stored(self._voices.messages - before)
 
-    def _await_stored(self) -> None:
+    def _await_stored(self, messages: int) -> None:
         """A broker stamps what it stores, maybe after it acknowledged it: until then the clock waits."""
         if self._stored_before is None:
             return
-        wanted = self._stored_before + self._voices.messages
+        wanted = self._stored_before + messages
         deadline = time.monotonic() + PATIENCE_S
         while (stored := self._stored()) < wanted:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{wanted - stored} messages were acknowledged and aren't stored")
             time.sleep(_TRY_S)
+        self._stored_before = stored
 
     def _stored(self) -> int:
         with suppress(OSError):  # it is being started again
