@@ -11,5 +11,6 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     sleep 2
   done
 fi
-exec postgres -c hot_standby=on -c max_connections=400 -c max_wal_size=4GB \
+# The copy knows the primary's settings: once promoted, it must not wait for itself.
+exec postgres -c synchronous_standby_names= -c hot_standby=on -c max_connections=400 -c max_wal_size=4GB \
   -c wal_level=replica -c max_wal_senders=4 -c max_replication_slots=4
