@@ -66,6 +66,7 @@ class Written(msgspec.Struct, frozen=True):
     folder: Path
     digest: bytes
     events: int
+    taken_at: datetime
 
 
 def folder_of(root: Path, shipment: ToArchive) -> Path:
@@ -87,7 +88,7 @@ def write(
         root: of all archives.
         shipment: closed.
         certificate: makes it.
-        now: for the manifest.
+        now: for the manifest; nothing that is recorded later counts as archived.
 
     Raises:
         Problem: a folder of this name is there, and what is in it isn't what its manifest says.
@@ -163,7 +164,9 @@ def _uncited(folder: Path) -> Iterator[str]:
 
 def _written(folder: Path) -> Written:
     manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
-    return Written(folder, _digest(folder / MANIFEST), manifest.files[OBSERVATIONS].rows or 0)
+    return Written(
+        folder, _digest(folder / MANIFEST), manifest.files[OBSERVATIONS].rows or 0, manifest.made_at
+    )
 
 
 def _file(path: Path, rows: int | None = None) -> File:

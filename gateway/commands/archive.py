@@ -72,6 +72,7 @@ def archive_(
                 digest=written.digest,
                 events=written.events,
                 by=by,
+                taken_at=written.taken_at,
                 at=moment(clock.now_us()),
             )
             typer.echo(f"{written.folder}: {written.events} events")

@@ -79,7 +79,15 @@ def test_an_archive_holds_the_evidence_and_checks_without_a_database(court: Cour
             "select count(*) from findings join shipments using (shipment_id) where number = 'S-1'"
         )[0][0]
     )
-    archive.add(court.conn, one.shipment_id, digest=written.digest, events=observed, by="test", at=LATER)
+    archive.add(
+        court.conn,
+        one.shipment_id,
+        digest=written.digest,
+        events=observed,
+        by="test",
+        taken_at=LATER,
+        at=LATER,
+    )
     checkpoint(court)
     assert archive.waiting(court.conn, LATER) == []
     assert court.rows("select kind from log where kind = 'archive'") == [("archive",)]
@@ -112,7 +120,7 @@ def test_a_changed_file_is_named(court: Court, tmp_path: Path, name: str) -> Non
     assert wrong(written.folder) == [f"{name} is missing"]
 
 
-def test_only_an_archived_shipment_may_be_dropped(court: Court, tmp_path: Path) -> None:
+def test_only_what_an_archive_holds_may_be_dropped(court: Court, tmp_path: Path) -> None:
     (one,) = archive.waiting(court.conn, LATER)
     much_later = LATER + timedelta(days=800)
 
@@ -122,8 +130,14 @@ def test_only_an_archived_shipment_may_be_dropped(court: Court, tmp_path: Path) 
 
     assert going() == 0
     written = write(court, tmp_path, one)
-    archive.add(court.conn, one.shipment_id, digest=written.digest, events=1, by="test", at=LATER)
+    assert written.taken_at == LATER
+    archive.add(
+        court.conn, one.shipment_id, digest=written.digest, events=1, by="test", taken_at=written.taken_at,
+        at=much_later,
+    )  # fmt: skip
     assert going() == 1
+    court.rows("update observations set recorded_at = %s where seq = 3 returning seq", LATER)
+    assert going() == 0, "the device sent the third event when the archive had been written"
 
 
 def test_the_command_writes_checks_and_says_what_is_missing(

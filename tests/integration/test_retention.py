@@ -147,9 +147,9 @@ def test_whoever_drops_by_hand_is_found_out(court: Court) -> None:
 def test_an_archived_shipment_may_go_and_is_judged_no_more(court: Court) -> None:
     court.conn.execute("update shipments set state = 'closed', closed_at = %s", (at(4000),))
     court.conn.execute(
-        "insert into archives (shipment_id, digest, events, by, recorded_at)"
-        " select shipment_id, '\\x00', 0, 'test', %s from shipments",
-        (LATER,),
+        "insert into archives (shipment_id, digest, events, by, taken_at, recorded_at)"
+        " select shipment_id, '\\x00', 0, 'test', %(at)s, %(at)s from shipments",
+        {"at": LATER},
     )
     court.judge()
     before = court.findings()

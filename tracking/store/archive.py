@@ -103,7 +103,16 @@ def rows(conn: Connection, table: Table, shipment_id: int) -> Iterator[list[tupl
             yield page
 
 
-def add(conn: Connection, shipment_id: int, *, digest: bytes, events: int, by: str, at: datetime) -> None:
-    """An archive holds it. Its manifest's digest goes into the log."""
-    row = {"shipment_id": shipment_id, "digest": digest, "events": events, "by": by, "at": at}
-    conn.execute(SQL["add_archive"], row)
+def add(
+    conn: Connection,
+    shipment_id: int,
+    *,
+    digest: bytes,
+    events: int,
+    by: str,
+    taken_at: datetime,
+    at: datetime,
+) -> None:
+    """An archive holds it, as it was at ``taken_at``. Its manifest's digest goes into the log."""
+    row = {"shipment_id": shipment_id, "digest": digest, "events": events, "by": by}
+    conn.execute(SQL["add_archive"], {**row, "taken_at": taken_at, "at": at})

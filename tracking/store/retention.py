@@ -36,24 +36,43 @@ SHIPMENTS: Final = 500
 
 MOMENT: Final = timedelta(microseconds=1)
 
+UNDER_WAY: Final = timedelta(minutes=1)
+"""So long at most a batch is being recorded: what began before an archive was taken may not stand in it."""
+
 
 class Evidence(NamedTuple):
     """A device's events that a shipment rests on.
 
     Attributes:
         shipment_id: None: a person has declared it to be in error, which must stay to be seen.
-        is_archived: an archive holds them, too.
+        archived_at: an archive holds them, too, as far as they were recorded by then; None: none does.
     """
 
     device_id: int
     begins: datetime
     ends: datetime | None
     shipment_id: int | None
-    is_archived: bool
+    archived_at: datetime | None
 
     def meets(self, begins: datetime, ends: datetime) -> bool:
         """Whether some of it lies in an interval."""
         return self.begins < ends and (self.ends is None or begins < self.ends)
+
+    def holds(self, recorded_at: datetime) -> bool:
+        """Whether the archive holds what was recorded at a moment."""
+        return self.archived_at is not None and recorded_at < self.archived_at - UNDER_WAY
+
+
+class Present(NamedTuple):
+    """What is there of a device in a week.
+
+    Attributes:
+        is_needed: a fold may start there.
+        newest: when the last of it was recorded.
+    """
+
+    is_needed: bool
+    newest: datetime
 
 
 class Week(NamedTuple):
@@ -85,7 +104,7 @@ def evidence(conn: Connection, shipment_ids: Sequence[int] | None = None) -> Ite
     if shipment_ids is None:
         for page in _pages(conn, "corrected", {}):
             for _, device, time in page:
-                yield Evidence(device, time, time + MOMENT, None, False)
+                yield Evidence(device, time, time + MOMENT, None, None)
 
 
 def _pages(conn: Connection, query: str, asked: Mapping[str, Any]) -> Iterator[list[tuple[Any, ...]]]:
@@ -96,7 +115,7 @@ def _pages(conn: Connection, query: str, asked: Mapping[str, Any]) -> Iterator[l
         after = page[-1][0]
 
 
-def _evidence(conn: Connection, archived: Mapping[int, bool]) -> list[Evidence]:
+def _evidence(conn: Connection, archived: Mapping[int, datetime | None]) -> list[Evidence]:
     carried = carrying.carrying(conn, carrying.goods_of(conn, list(archived)))
     papers = documents.concerning(conn, carried, list(archived))
     reports = told.told_of(conn, carried, [(paper.owner, paper.entry) for paper in papers])
@@ -125,35 +144,36 @@ def plan(
     Args:
         conn: any connection.
         before: weeks that end by then lose what is nobody's evidence.
-        evidence_before: weeks that end by then lose what archived shipments rest on, too; None: none does.
+        evidence_before: weeks that end by then lose what archives hold, too; None: none does.
         floor: nothing older may arrive any more.
     """
-    there: dict[datetime, dict[int, bool]] = {}
+    there: dict[datetime, dict[int, Present]] = {}
     for (begins,) in conn.execute(SQL["weeks"], {"before": before}).fetchall():
         if begins + WEEK <= before:
             asked = {"week": begins, "ends": begins + WEEK, "floor": floor}
-            there[begins] = dict(conn.execute(SQL["devices_of_week"], asked).fetchall())
+            rows = conn.execute(SQL["devices_of_week"], asked)
+            there[begins] = {device: Present(is_needed, newest) for device, is_needed, newest in rows}
     kept: dict[datetime, set[int]] = {begins: set() for begins in there}
     for begins, one in _met(conn, there):
         may_go = evidence_before is not None and begins + WEEK <= evidence_before
-        if not (one.is_archived and may_go):
+        if not (may_go and one.holds(there[begins][one.device_id].newest)):
             kept[begins].add(one.device_id)
     going = {
-        begins: [one for one, is_needed in devices.items() if one not in kept[begins] and not is_needed]
+        begins: [one for one, found in devices.items() if one not in kept[begins] and not found.is_needed]
         for begins, devices in there.items()
     }
     archives = _archives(conn, going) if evidence_before is not None else {}
-    found = [
+    weeks = [
         Week(
             begins,
             going=going[begins],
             evidence=[one for one in devices if one in kept[begins]],
-            needed=[one for one, is_needed in devices.items() if one not in kept[begins] and is_needed],
+            needed=[one for one, found in devices.items() if one not in kept[begins] and found.is_needed],
             archives=sorted(archives.get(begins, ())),
         )
         for begins, devices in there.items()
     ]
-    return [week for week in found if week.going or week.evidence or week.needed]
+    return [week for week in weeks if week.going or week.evidence or week.needed]
 
 
 def _met(conn: Connection, weeks: Mapping[datetime, Collection[int]]) -> Iterator[tuple[datetime, Evidence]]:
@@ -168,7 +188,7 @@ def _archives(conn: Connection, going: Mapping[datetime, Sequence[int]]) -> dict
     """The archived shipments that rest on what goes, by week."""
     found: dict[datetime, set[int]] = {}
     for begins, one in _met(conn, {begins: frozenset(devices) for begins, devices in going.items()}):
-        if one.shipment_id is not None and one.is_archived:
+        if one.shipment_id is not None and one.archived_at is not None:
             found.setdefault(begins, set()).add(one.shipment_id)
     return found
 

@@ -1,8 +1,8 @@
 -- What is dropped because of its age, and what is archived.
 
 -- name: custodies
--- A page of these shipments (null: all), and whether an archive has them.
-select s.shipment_id, a.shipment_id is not null
+-- A page of these shipments (null: all), and as of when an archive has them (null: none has).
+select s.shipment_id, a.taken_at
 from shipments s left join archives a using (shipment_id)
 where (%(ids)s::bigint[] is null or s.shipment_id = any(%(ids)s)) and s.shipment_id > %(after)s
 order by s.shipment_id limit %(limit)s
@@ -22,13 +22,18 @@ order by 1
 
 -- name: devices_of_week
 -- Whose events are there; and whether a fold may still need them: the device has spoken since, and no snapshot lies
--- between the week and the oldest event that may yet arrive.
+-- between the week and the oldest event that may yet arrive. And when the last of it was recorded.
 select d.device_id,
        coalesce(t.head_time >= %(ends)s, false) and not exists (
            select from track_snapshots s
            where s.device_id = d.device_id and s.time >= %(ends)s and s.time < %(floor)s
-       )
-from (select distinct device_id from observations where event_time >= %(week)s and event_time < %(ends)s) d
+       ),
+       d.newest
+from (
+    select device_id, max(recorded_at) as newest from observations
+    where event_time >= %(week)s and event_time < %(ends)s
+    group by device_id
+) d
 left join device_tracks t using (device_id)
 order by d.device_id
 
@@ -85,8 +90,8 @@ where s.closed_at < %(before)s and not exists (select from archives a where a.sh
 order by s.closed_at, s.shipment_id
 
 -- name: add_archive
-insert into archives (shipment_id, digest, events, by, recorded_at)
-values (%(shipment_id)s, %(digest)s, %(events)s, %(by)s, %(at)s)
+insert into archives (shipment_id, digest, events, by, taken_at, recorded_at)
+values (%(shipment_id)s, %(digest)s, %(events)s, %(by)s, %(taken_at)s, %(at)s)
 on conflict (shipment_id) do nothing
 
 -- name: observations_of
