@@ -2,7 +2,8 @@
 
 What is shown of one pass rests on what gates decided, and not on their reports, as the court's own fold does
 (:mod:`.passing`): a decision stands even where limits have been set anew since. The two agree in what one
-passage is.
+passage is, except where an officer let in a vehicle that the gate had held: here the pass is used from the
+gate's reading on, there from the officer's word.
 """
 
 from __future__ import annotations
