@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -97,9 +97,8 @@ def target_of(url: str, ca_file: str | None = None) -> Target:
     if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname or port == -1:
         raise LoadError(f'"{url}" is no MQTT address: write mqtt://HOST:1883 or mqtts://HOST:8883')
     tls = parts.scheme == "mqtts"
-    return Target(
-        parts.hostname, port or (8883 if tls else 1883), tls, parts.username, parts.password, ca_file
-    )
+    user, password = (None if said is None else unquote(said) for said in (parts.username, parts.password))
+    return Target(parts.hostname, port or (8883 if tls else 1883), tls, user, password, ca_file)
 
 
 def run(

@@ -157,6 +157,8 @@ def test_numbers_are_short() -> None:
         ("mqtt://here", Target("here", 1883)),
         ("here:1234", Target("here", 1234)),
         ("mqtts://u:p@here", Target("here", 8883, True, "u", "p")),
+        ("mqtt://me%40park:p%3A%2F%25@here", Target("here", 1883, False, "me@park", "p:/%")),
+        ("mqtt://me:@here", Target("here", 1883, False, "me", "")),
     ],
 )
 def test_addresses(url: str, target: Target) -> None:
