@@ -112,7 +112,7 @@ class Recorded(Struct, frozen=True):
 
     Attributes:
         recorded: distinct events.
-        lost: sent and acknowledged, not refused, and not there.
+        lost: sent, acknowledged or not, and neither there nor refused.
         doubled: there more than once.
         rejected: kept as rejections.
     """
@@ -130,7 +130,8 @@ class Figures(Struct, kw_only=True):
         rate: events a second that were intended.
         sent_per_s, durable_per_s, committed_per_s: events a second over the intended duration: what came
             after its end doesn't count.
-        backlog: events sent and not committed (bare: not durable) when the intended duration ended.
+        backlog: events due and not committed (bare: not durable) when the intended duration ended; also those
+            that the generator hadn't sent by then.
         latency_ms: percentiles by what was measured; None where nothing was.
         generator_is_late: the generator itself was too slow: the figures are not the system's alone.
         check: the database's word; None against a bare broker.

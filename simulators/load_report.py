@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from html import escape
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -63,7 +63,7 @@ def report(figures: Figures, timeline: Timeline) -> str:
     """The page.
 
     Args:
-        figures: of the run; of the best one where the limit was looked for.
+        figures: of the run; where the limit was looked for of the best one, else of that at the lowest rate.
         timeline: its seconds.
     """
     answered = "durable" if figures.bare else "committed"
@@ -127,13 +127,22 @@ def verdict(figures: Figures) -> str:
     """The run in one sentence."""
     kept = figures.durable_per_s if figures.bare else figures.committed_per_s
     what = "acknowledged" if figures.bare else "committed"
-    if figures.limit is not None and figures.limit["why"] in {None, "generator"}:
-        return f"At least {figures.limit['rate']:,.0f} events a second; the generator could make no more."
     if figures.limit is not None:
-        return f"The limit here is {figures.limit['rate']:,.0f} events a second."
+        return _found(figures.limit)
     if kept >= figures.rate * 0.95:
         return f"{figures.rate:,.0f} events a second: it kept up."
     return f"{figures.rate:,.0f} events a second were due, {kept:,.0f} were {what} in time."
+
+
+def _found(limit: dict[str, Any]) -> str:
+    rate, broke, why = f"{limit['rate']:,.0f}", limit["broke_at"], limit["why"]
+    if broke is None:
+        return f"At least {rate} events a second; every rate that was tried held."
+    if not limit["rate"]:
+        return f"No rate that was tried held; the lowest was {broke:,.0f} events a second ({why})."
+    if why == "generator":
+        return f"At least {rate} events a second; the generator could make no more."
+    return f"The limit here is {rate} events a second."
 
 
 def _head(figures: Figures) -> str:
@@ -185,7 +194,8 @@ def _limit(figures: Figures) -> str:
         f"It broke at {limit['broke_at']:,.0f}: {limit['why']}." if limit["broke_at"] else "Nothing broke."
     )
     plot = knee_plot(limit["steps"], limit["rate"], limit["bounds"]["p99_ms"])
-    return _section("The knee · 极限", f"{broke} Below: the best run that held.", [], plot)
+    below = "the best run that held" if limit["rate"] else "the run at the lowest rate"
+    return _section("The knee · 极限", f"{broke} Below: {below}.", [], plot)
 
 
 def _rates(figures: Figures, timeline: Timeline) -> list[Line]:

@@ -200,7 +200,7 @@ def figures(
         sent_per_s=round(within["sent"] / wanted.for_s, 1),
         durable_per_s=round(within["durable"] / wanted.for_s, 1),
         committed_per_s=round(within["committed"] / wanted.for_s, 1),
-        backlog=round(wanted.rate * wanted.for_s) - within[answered],
+        backlog=counts["sent"] - within[answered],
         latency_ms=latency,
         generator_is_late=is_late(latency),
         generator_cpu_us_per_event=round(cpu_s / max(1, counts["sent"]) * 1e6, 2),

@@ -275,9 +275,9 @@ def _table(figures: Figures) -> Table:
     elif figures.unanswered:
         table.add_row("without an answer", f"[red]{figures.unanswered:,}[/]")
     if figures.limit is not None:
-        broke = figures.limit["broke_at"]
-        limit = f"{figures.limit['rate']:,.0f} events/s"
-        table.add_row("limit", limit + (f", {figures.limit['why']} at {broke:,.0f}" if broke else " or more"))
+        broke, why = figures.limit["broke_at"], figures.limit["why"]
+        held = f"{figures.limit['rate']:,.0f} events/s" if figures.limit["rate"] else "no rate held"
+        table.add_row("limit", held + (f", {why} at {broke:,.0f}" if broke else " or more"))
     if figures.generator_is_late:
         table.add_row(
             "[yellow]beware[/]", "the generator was late itself: more --processes, or another machine"

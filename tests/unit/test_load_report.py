@@ -60,6 +60,14 @@ def test_what_comes_after_the_duration_is_backlog(timeline: Timeline) -> None:
     assert timeline.running("committed") == [80, 160, 240, 320, 320, 400]
 
 
+def test_what_the_generator_had_not_sent_in_time_is_backlog_too() -> None:
+    late = Timeline()
+    late.add(beat(0, 100, 100))
+    late.add(beat(1, 20, 20))
+    found = result(late, rate=115, per_publish=10, for_s=1)  # twelve messages, so 120 events
+    assert (found.events, found.durable, found.backlog) == (120, 120, 20)
+
+
 def test_histograms_of_processes_add_up(timeline: Timeline) -> None:
     latency = percentiles_ms(timeline.latencies["committed"])
     assert latency is not None
@@ -133,6 +141,26 @@ def test_the_knee_is_drawn(timeline: Timeline) -> None:
     assert page.count('circle class="good"') == 1
     assert page.count('circle class="bad"') == 1
     assert verdict(found) == "The limit here is 100 events a second."
+
+
+@pytest.mark.parametrize(
+    ("rate", "broke_at", "why", "said", "below"),
+    [
+        (900.0, None, None, "At least 900 events a second; every rate that was tried held.", "best run"),
+        (900.0, 1000.0, "generator", "At least 900 events a second; the generator could make", "best run"),
+        (0.0, 50.0, "p99", "No rate that was tried held; the lowest was 50 events a second (p99).", "lowest"),
+    ],
+)
+def test_the_headline_says_no_more_than_was_found(
+    timeline: Timeline, rate: float, broke_at: float | None, why: str | None, said: str, below: str
+) -> None:
+    found = result(timeline)
+    found.limit = {"rate": rate, "broke_at": broke_at, "why": why, "bounds": {"p99_ms": 1e3}, "steps": []}
+    assert verdict(found).startswith(said)
+    found.limit["steps"] = [
+        {"rate": 50.0, "achieved": 1.0, "p99_ms": 5e3, "backlog_s": 2, "own_fault": False, "why": "p99"}
+    ]
+    assert re.search(f"Below: the [^.]*{below}", report(found, timeline))
 
 
 def test_a_run_without_answers_has_a_report_too() -> None:
