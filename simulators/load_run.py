@@ -118,11 +118,10 @@ def run(
     processes = min(wanted.processes, len(crowd.logins))
     timeline, said = Timeline(), queue.SimpleQueue[tuple[int, str | None]]()
     with tempfile.TemporaryDirectory(prefix="bondwatch-load-") as directory:
-        children = [
-            _start(Path(directory) / f"{plan.index}.json", plan, said)
-            for plan in plans(target, wanted, crowd, processes)
-        ]
+        children: list[subprocess.Popen[str]] = []
         try:
+            for plan in plans(target, wanted, crowd, processes):
+                children.append(_start(Path(directory) / f"{plan.index}.json", plan, said))
             _gather(children, said)
             begun_us = time.monotonic_ns() // 1000 + round(_LEAD_S * 1e6)
             started_at = time.time() + _LEAD_S

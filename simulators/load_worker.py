@@ -1,13 +1,15 @@
 """One process of ``bondwatch load``: ``python -m simulators.load_worker PLAN``, started by ``load_run``.
 
 It connects its devices, says ``ready``, reads the moment of the beginning (monotonic microseconds) from its
-input, says a JSON line a second while it sends, and one at the end; see ``load_figures``.
+input, says a JSON line a second while it sends, and one at the end; see ``load_figures``. When its input
+ends, whoever started it is gone, and it ends too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import random
 import ssl
 import sys
@@ -92,19 +94,19 @@ class Worker:
         self.links: list[Link] = [*self.devices, *self.probing.devices, *([siren] if siren else [])]
         self._tls = ssl.create_default_context(cafile=plan.ca_file) if plan.tls else None
         self._at_once = asyncio.Semaphore(CONNECTING_AT_ONCE)
-        self._connecting: set[asyncio.Task[None]] = set()
+        self._connecting: dict[Link, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """From the first connection to the last answer.
 
         Raises:
             OSError: a device is not admitted at the beginning.
+            CancelledError: whoever started this process is gone.
         """
-        loop = asyncio.get_running_loop()
+        begins = _follow()
         await asyncio.gather(*(self._connect(link) for link in self.links))
         say("ready")
-        begins = await loop.run_in_executor(None, sys.stdin.readline)
-        self.clock.begin(int(begins))
+        self.clock.begin(await begins)
         cpu_s = time.process_time()
         tasks = [asyncio.create_task(part) for part in self._beside()]
         await self._send()
@@ -203,20 +205,20 @@ class Worker:
     async def _mend(self) -> None:
         while True:
             for link in self.links:
-                if link.broken is not None and link.transport is None:
-                    link.broken, link.ready = None, asyncio.get_running_loop().create_future()
-                    task = asyncio.create_task(self._reconnect(link))
-                    self._connecting.add(task)
-                    task.add_done_callback(self._connecting.discard)
+                if link.transport is None and link not in self._connecting:
+                    self._connecting[link] = asyncio.create_task(self._reconnect(link))
             await asyncio.sleep(_SWEEP_S)
 
     async def _reconnect(self, link: Link) -> None:
+        """One attempt, and the pause after one in vain: until it is over, nobody else touches the link."""
+        link.broken, link.ready = None, asyncio.get_running_loop().create_future()
         try:
             await self._connect(link)
-        except (OSError, TimeoutError) as error:
-            await asyncio.sleep(random.uniform(*_RETRY_S))
+        except (OSError, TimeoutError):
             link.break_off()
-            link.broken = str(error) or "no answer"
+            await asyncio.sleep(random.uniform(*_RETRY_S))
+        finally:
+            del self._connecting[link]
 
     async def _storms(self) -> None:
         for part in STORMS:
@@ -232,6 +234,23 @@ def say(what: Any) -> None:
     sys.stdout.flush()
 
 
+def _follow() -> asyncio.Future[int]:
+    """The moment of the beginning, once it is said; when the input ends, the task that asked is cancelled."""
+    loop, work, source = asyncio.get_running_loop(), asyncio.current_task(), sys.stdin.fileno()
+    begins: asyncio.Future[int] = loop.create_future()
+
+    def hear() -> None:
+        if said := os.read(source, 64):
+            begins.set_result(int(said))
+        else:
+            loop.remove_reader(source)
+            assert work is not None
+            work.cancel()
+
+    loop.add_reader(source, hear)
+    return begins
+
+
 async def _work(plan: Plan) -> None:
     await Worker(plan).run()
 
@@ -244,6 +263,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.disable()  # nothing here makes cycles, and a collection would look like a slow broker
     try:
         asyncio.run(_work(plan))
+    except asyncio.CancelledError:
+        return 1
     except (OSError, TimeoutError) as error:
         print(f"{error or 'the broker does not answer'}", file=sys.stderr)
         return 1
