@@ -22,6 +22,7 @@ from gateway.bench.cpu import tree_seconds
 from gateway.bench.generator import cpu_s, send
 from gateway.bench.instance import wait_for
 from gateway.embedded.ports import Ports
+from gateway.interrupts import ended_in_any_case
 from tracking.store.database import connect, queries
 from tracking.store.migrate import migrate
 from tracking.store.observations import ObservationColumns, insert_observations
@@ -57,7 +58,10 @@ def publish_and_pull(directory: Path, generate: Sequence[str], messages: int) ->
         try:
             wait_for(lambda: _listens(broker.pid, {port, mqtt}), 15, "the floor's broker")
             pull = [sys.executable, "-m", "gateway.bench.puller", f"nats://127.0.0.1:{port}", str(messages)]
-            with subprocess.Popen(pull, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as puller:
+            with (
+                subprocess.Popen(pull, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as puller,
+                ended_in_any_case(puller),
+            ):
                 assert puller.stdout is not None
                 if puller.stdout.readline() != "ready\n":
                     raise RuntimeError("the floor's puller did not start")

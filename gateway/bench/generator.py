@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from gateway.interrupts import ended_in_any_case
 from gateway.problem import Problem
 
 
@@ -34,6 +35,7 @@ def send(command: Sequence[str], on_connected: Callable[[], None] = lambda: None
     with (
         tempfile.TemporaryFile("w+") as complaints,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints, text=True) as process,
+        ended_in_any_case(process),
     ):
         assert process.stdout is not None
         if process.stdout.readline():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from gateway.bench.ingest import IngestReport, Load, measure
 from gateway.bench.plans import written
 from gateway.bench.reading import Took
 from gateway.bench.reading import measure as measure_reading
+from gateway.interrupts import end_as_by_ctrl_c
 
 Report = TypeVar("Report")
 
@@ -37,7 +37,7 @@ app = typer.Typer(
 @app.callback()
 def root() -> None:
     """Benchmarks: the real processes, against a floor of the same run."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing that was started stays
+    end_as_by_ctrl_c()
 
 
 @app.command()

@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.table import Table
 
 from gateway.embedded import addresses
+from gateway.interrupts import end_as_by_ctrl_c
 from gateway.load import check, stage
 from gateway.problem import Problem
 from gateway.settings import Settings
@@ -107,6 +108,7 @@ def load(
         bare=bare,
     )
     console = Console(stderr=True)
+    end_as_by_ctrl_c()
     try:
         deployment = Deployment.find(broker, bare, ca_file, devices, alerts)
         if find_limit:
@@ -115,6 +117,9 @@ def load(
             result = deployment.run(wanted, console)
     except LoadError as error:
         raise Problem(str(error)) from None
+    except KeyboardInterrupt:
+        console.print("ended before its end")
+        raise typer.Exit(130) from None
     figures = result.figures
     console.print(_table(figures))
     if html is not None:

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from gateway.interrupts import end_as_by_ctrl_c
 from gateway.planning import figures
 from gateway.planning.figures import SHIPPED, Figures
 from gateway.planning.model import Assumptions, Needs, needs
@@ -50,6 +51,7 @@ def plan(
     --measure starts an installation of its own and removes it; it takes minutes and wants an idle machine.
     """
     if measure is not None:
+        end_as_by_ctrl_c()
         figures.save(_measured(storage), measure)
         using = measure
     known = figures.load(using)

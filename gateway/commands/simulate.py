@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from gateway.embedded.home import Home
+from gateway.interrupts import end_as_by_ctrl_c
 from gateway.problem import Problem
 from gateway.settings import Settings
 from gateway.simulate.installed import Installed, running, temporary
@@ -96,7 +96,7 @@ def simulate(
     if not names:
         raise Problem("no scenario is named", "bondwatch simulate --list shows them; --all plays them all")
     pace, for_s = _pace(speed or ("max" if score else "60x")), _seconds(for_time)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing that was started stays
+    end_as_by_ctrl_c()
     try:
         told = {name: library.load(name) for name in names}
         if any(isinstance(one, Scenario) for one in told.values()):

@@ -19,6 +19,7 @@ from gateway.bench.cpu import tree_seconds
 from gateway.bench.generator import send
 from gateway.bench.ingest import recorded, waiting
 from gateway.bench.instance import Instance, wait_for
+from gateway.interrupts import ended_in_any_case
 from gateway.planning.figures import Bytes, Costs, Figures, Memory
 from tracking.store import registry
 from tracking.store.database import Connection, connect, queries
@@ -126,7 +127,10 @@ def _peak(instance: Instance, name: str, load: list[str]) -> int:
     """The most memory that a process holds while a generator runs."""
     process = psutil.Process(instance.endpoints.processes[name].pid)
     most = 0
-    with subprocess.Popen(load, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as generator:
+    with (
+        subprocess.Popen(load, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as generator,
+        ended_in_any_case(generator),
+    ):
         while generator.poll() is None:
             most = max(most, int(process.memory_info().rss))
             time.sleep(0.2)

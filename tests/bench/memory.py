@@ -25,6 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from gateway.bench.instance import Instance, wait_for
 from gateway.bench.mosquitto import Mosquitto
 from gateway.bench.stage import EAST, NORTH, PARK, SOUTH, WEST, draw_zones
+from gateway.interrupts import end_as_by_ctrl_c
 from tests.bench.soak import resident_mb
 from tests.support.brokers import mosquitto_program
 from tracking.store import registry
@@ -40,6 +41,7 @@ PATIENCE_S: Final = 600.0
 
 def main(devices: int = 100_000, rounds: int = 3) -> None:
     """Measure; see the module."""
+    end_as_by_ctrl_c()
     program, environment = mosquitto_program()
     os.environ |= environment | {"PATH": f"{Path(program).parent}{os.pathsep}{os.environ['PATH']}"}
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:

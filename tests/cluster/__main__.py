@@ -19,6 +19,7 @@ from urllib.request import urlopen
 
 from devices.client import Device, Loop
 from gateway.embedded.nats import last_stored
+from gateway.interrupts import end_as_by_ctrl_c
 from gateway.subjects import EDGE
 from tests.cluster import ownership
 from tests.cluster.site import EDGE_PARK, Site
@@ -65,6 +66,7 @@ def main() -> int:
         "--cut", type=float, default=120.0, help="seconds for which the park's uplink is dead"
     )
     options = parser.parse_args()
+    end_as_by_ctrl_c()
     with command.directory("cluster", keep=options.keep) as directory:
         site = Site(directory)
         try:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from devices.client import Device, Loop
 from gateway.access.mosquitto import ACL_FILE, USERS_FILE, render, write
+from gateway.interrupts import end_as_by_ctrl_c
 from tests.fault import command, stage, story, verdict
 from tests.fault.api import Api
 from tests.fault.command import say
@@ -52,6 +53,7 @@ def main() -> int:
     parser = command.parser("fault", __doc__, events=20_000, kills=10)
     parser.add_argument("--source", choices=("jetstream", "mqtt"), default="jetstream")
     options = parser.parse_args()
+    end_as_by_ctrl_c()
     with command.directory("fault", keep=options.keep) as directory:
         report = Run(directory, options).run()
     if options.json:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import signal
 import socketserver
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
+
+import psutil
+import pytest
 
 from simulators.load_device import Login
 from simulators.load_run import Crowd, Target, Wanted, run
+from tests.support.brokers import Broker, nats_server, running
+from tests.support.installation import until
 
+ROOT: Final = Path(__file__).parents[2]
 CONNECT, PUBLISH, DISCONNECT = 1, 3, 14
 ADMITTED: Final = b"\x20\x02\x00\x00"
 
 
 class Fickle(socketserver.ThreadingTCPServer):
-    """A broker that breaks its first connection at the first publish, and the second before it is admitted."""
+    """A broker that breaks its first connection at the first publish, the second before it is admitted."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -74,3 +84,48 @@ def test_an_attempt_that_fails_leaves_the_next_one_alone() -> None:
     assert (outcome.figures.durable, outcome.figures.unanswered) == (20, 0)
     assert outcome.figures.connections == 2
     assert broker.connections == 3
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    with running(nats_server(tmp_path / "broker")) as one:
+        yield one
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 130), (signal.SIGHUP, 130), (signal.SIGKILL, -9)]
+)
+def test_a_load_that_is_told_to_end_leaves_nothing(
+    broker: Broker, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    said = tmp_path / "said"
+    with said.open("w") as output:
+        command = ["load", "--bare", "--broker", f"mqtt://127.0.0.1:{broker.mqtt_port}", "--processes", "2"]
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "gateway.cli",
+                *command,
+                "--rate",
+                "100",
+                "--devices",
+                "10",
+                "--for",
+                "100",
+            ],
+            cwd=ROOT,
+            stdout=output,
+            stderr=output,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509 - it allocates nothing
+        )
+    try:
+        until(lambda: "durable" in said.read_text(), "the load to run")
+        workers = psutil.Process(process.pid).children(recursive=True)
+        assert len([one for one in workers if "simulators.load_worker" in one.cmdline()]) == 2
+        process.send_signal(number)
+        assert process.wait(20) == code
+        _, alive = psutil.wait_procs(workers, timeout=10)
+        assert alive == []
+    finally:
+        process.kill()

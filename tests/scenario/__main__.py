@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from gateway.interrupts import end_as_by_ctrl_c
 from simulators.places import load as load_places
 from simulators.playing.comparing import Compared
 from simulators.scripts.format import Script, load, names
@@ -54,6 +55,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     parser.add_argument("--keep", action="store_true", help="leave the directory of the run")
     options = parser.parse_args()
+    end_as_by_ctrl_c()
     scripts = [load(name) for name in options.scripts or names()]
     directory = Path(tempfile.mkdtemp(prefix="bondwatch-scenario-"))
     directory.chmod(0o711)  # the database may run as another user
