@@ -2,7 +2,8 @@
 
 Each writes what it measured to ``bench/results/NAME.json``; ``bench/results/table.md`` has the figures
 beside what they should be. Progress and the table go to standard error, one line of JSON to standard output.
-Exit code 1: something was lost or doubled. A figure that misses its goal is only said: machines differ.
+Exit code 1: something was lost or doubled, a benchmark failed (its figures are gaps, null in the line), or a
+gate got no decision or another than it must. A figure that misses its goal is only said: machines differ.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.bench.instance import Instance
+from gateway.interrupts import end_as_by_ctrl_c
+from gateway.problem import Problem
 from tests.bench import gates
+from tests.bench.command import Failed, last_line
 from tests.bench.table import Figures, table
 from tests.support.brokers import mosquitto_program
 
@@ -36,6 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true", help="no table, only the line of JSON")
     said = parser.parse_args()
+    end_as_by_ctrl_c()
     RESULTS.mkdir(parents=True, exist_ok=True)
     found = {name: _one(name, run) for name, run in BENCHMARKS.items()}
     figures = summed(found)
@@ -44,29 +48,42 @@ def main() -> int:
     if not said.json:
         print(written, file=sys.stderr)
     print(json.dumps(figures))
-    return 1 if figures["lost"] or figures["doubled"] else 0
+    whole = all(found.values()) and figures["lost"] == figures["doubled"] == 0
+    return 0 if whole and not gates.fault(found["gates"]) else 1
 
 
 def summed(found: dict[str, Found]) -> Figures:
-    """The figures of the last line."""
-    recorded = [found["ingest"], found["mqtt_ingest"], found["latency"]["check"]]
+    """The figures of the last line; None: it wasn't measured."""
+    recorded = [found["ingest"], found["mqtt_ingest"], _of(found["latency"], "check") or {}]
     return {
-        "ingest_per_s": found["ingest"]["events_per_s"],
-        "mqtt_ingest_per_s": found["mqtt_ingest"]["events_per_s"],
-        "ratio_to_floor": found["ingest"]["ratio_to_floor"],
-        "commit_p99_ms": found["latency"]["latency_ms"]["committed"]["p99"],
-        "alert_p99_ms": found["latency"]["latency_ms"]["alert"]["p99"],
-        "gate_p99_ms": found["gates"]["p99_ms"],
-        "growth_worst": found["growth"]["worst"],
-        "trace_p99_ms": found["reading"]["trace"]["p99_ms"],
-        "lost": sum(one["lost"] for one in recorded),
-        "doubled": sum(one["doubled"] for one in recorded),
+        "ingest_per_s": _of(found["ingest"], "events_per_s"),
+        "mqtt_ingest_per_s": _of(found["mqtt_ingest"], "events_per_s"),
+        "ratio_to_floor": _of(found["ingest"], "ratio_to_floor"),
+        "commit_p99_ms": _of(found["latency"], "latency_ms", "committed", "p99"),
+        "alert_p99_ms": _of(found["latency"], "latency_ms", "alert", "p99"),
+        "gate_p99_ms": _of(found["gates"], "p99_ms"),
+        "growth_worst": _of(found["growth"], "worst"),
+        "trace_p99_ms": _of(found["reading"], "trace", "p99_ms"),
+        "lost": _sum(recorded, "lost"),
+        "doubled": _sum(recorded, "doubled"),
     }
+
+
+def _of(found: Any, *names: str) -> Any:
+    for name in names:
+        found = (found or {}).get(name)
+    return found
+
+
+def _sum(parts: list[Found], name: str) -> int | None:
+    """Nothing in some of them says little while another is a gap."""
+    known = [part[name] for part in parts if name in part]
+    return sum(known) if any(known) or len(known) == len(parts) else None
 
 
 def bench(*arguments: str) -> Found:
     """The last line of a benchmark of the product."""
-    return _last_line([*BONDWATCH, "bench", *arguments, "--json"], dict(os.environ))
+    return last_line([*BONDWATCH, "bench", *arguments, "--json"], dict(os.environ), DEADLINE_S)
 
 
 def mqtt_ingest() -> Found:
@@ -74,7 +91,7 @@ def mqtt_ingest() -> Found:
     program, environment = mosquitto_program()
     path = f"{Path(program).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
     arguments = ["ingest", "--mosquitto", "--events", "100000", "--devices", "200", "--json"]
-    return _last_line([*BONDWATCH, "bench", *arguments], environment | {"PATH": path})
+    return last_line([*BONDWATCH, "bench", *arguments], environment | {"PATH": path}, DEADLINE_S)
 
 
 def latency() -> Found:
@@ -85,7 +102,7 @@ def latency() -> Found:
         with Instance(directory) as instance:
             environment = dict(os.environ) | {"BONDWATCH_HOME": str(instance.home.path)}
             load = ["load", "--rate", str(LATENCY_RATE), "--devices", "200", "--for", "30", "--json"]
-            return _last_line([*BONDWATCH, *load], environment)
+            return last_line([*BONDWATCH, *load], environment, DEADLINE_S)
 
 
 BENCHMARKS: Final[dict[str, Callable[[], Found]]] = {
@@ -104,21 +121,15 @@ BENCHMARKS: Final[dict[str, Callable[[], Found]]] = {
 
 def _one(name: str, run: Callable[[], Found]) -> Found:
     print(f"{name} …", file=sys.stderr, flush=True)
-    began = time.monotonic()
-    found = run()
-    (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    written, began = RESULTS / f"{name}.json", time.monotonic()
+    written.unlink(missing_ok=True)
+    try:
+        found = run()
+    except (Failed, Problem) as error:
+        print(f"{name} failed: {error}", file=sys.stderr, flush=True)
+        return {}
+    written.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    return found
-
-
-def _last_line(command: list[str], environment: dict[str, str]) -> Found:
-    done = subprocess.run(
-        command, env=environment, check=False, stdout=subprocess.PIPE, text=True, timeout=DEADLINE_S
-    )
-    lines = done.stdout.splitlines()
-    if not lines:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode} and measured nothing")
-    found: Found = json.loads(lines[-1])
     return found
 
 

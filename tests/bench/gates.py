@@ -3,7 +3,8 @@
 The embedded default with everything running. 20 gates of one zone, each with a pass and a loaded box for
 every arrival, 5 arrivals a second; time from before the publish (QoS 1) to the command ``decision``
 received over MQTT. Positions of other devices are sent beside it by ``simulators.load``. Prints milliseconds
-as JSON.
+as JSON; an arrival without a decision counts as the deadline. Exit code 1: there was one, or another decision
+than ``open``.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -24,6 +27,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from devices.identifiers import own_thing, parse_thing
 from gateway.bench.instance import Instance
 from gateway.bench.stage import PARK, set_stage
+from gateway.interrupts import end_as_by_ctrl_c
 from tracking.domain.custody import documents as bodies
 from tracking.store import credentials, documents, registry, shipments
 from tracking.store.database import Connection, connect
@@ -31,6 +35,10 @@ from tracking.store.documents import About
 
 GATES: Final = 20
 PER_S: Final = 5.0
+DEADLINE_S: Final = 20
+WANTED: Final = "open"
+"""Every arrival has an approved pass for its plate and its box."""
+
 ZONE: Final = "BENCH-CBZ"
 LEG: Final = {"type": "stay", "zones": [ZONE]}
 
@@ -147,27 +155,30 @@ class GateClient:
         self._client.loop_stop()
 
 
+class Arrival(NamedTuple):
+    """What came of one; None: nothing, within the deadline."""
+
+    took_ms: float | None
+    decision: str | None
+
+
 def measure(arrivals: int, rate: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as directory, Instance(Path(directory)) as instance:
-        logins = Path(directory) / "devices"
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        directory.chmod(0o711)  # the database may run as another user
+        instance = stack.enter_context(Instance(directory))
+        logins = directory / "devices"
         with connect(instance.dsn) as conn:
             set_stage(conn, 200, 50, logins)
             secrets = set_gates(conn, arrivals + GATES)
         host, _, port = instance.mqtt.rpartition(":")
-        clients = [GateClient(host, int(port), name, secret) for name, secret in secrets.items()]
+        clients = [
+            stack.enter_context(closing(GateClient(host, int(port), name, secret)))
+            for name, secret in secrets.items()
+        ]
         time.sleep(10)  # the shipments are judged, the caches have met the devices
-        other = None
         if rate:
-            seconds = arrivals / PER_S + 20
-            other = subprocess.Popen(
-                [
-                    sys.executable, "-m", "simulators.load",
-                    "--mqtt", instance.mqtt, "--devices-file", str(logins),
-                    "--events", str(round(rate * seconds)), "--per-publish", "5",
-                    "--rate", str(rate), "--json",
-                ],
-                stdout=subprocess.DEVNULL,
-            )  # fmt: skip
+            stack.enter_context(beside(instance.mqtt, logins, rate, arrivals / PER_S + 20))
             time.sleep(8)
         begun: list[tuple[GateClient, int, float]] = []
         start = time.perf_counter()
@@ -177,22 +188,43 @@ def measure(arrivals: int, rate: int) -> dict[str, Any]:
                 time.sleep(wait)
             client = clients[number % GATES]
             begun.append((client, client.seq + 1, client.arrives(number)))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline and any(seq not in client.answered for client, seq, _ in begun):
             time.sleep(0.1)
-        if other is not None:
-            other.terminate()
-            other.wait()
-        counted = begun[GATES:]  # the first of each gate warms up
-        took = sorted(
-            1000 * (client.answered[seq][0] - at) for client, seq, at in counted if seq in client.answered
-        )
-        said = [client.answered[seq][1] for client, seq, _ in counted if seq in client.answered]
-        for client in clients:
-            client.close()
+        came = [_came(client, seq, at) for client, seq, at in begun]
+    return figures(came[:GATES], came[GATES:], rate)
+
+
+@contextmanager
+def beside(mqtt: str, logins: Path, rate: int, seconds: float) -> Iterator[None]:
+    """Positions of other devices for so long."""
+    command = [
+        sys.executable, "-m", "simulators.load", "--mqtt", mqtt, "--devices-file", str(logins),
+        "--events", str(round(rate * seconds)), "--per-publish", "5", "--rate", str(rate), "--json",
+    ]  # fmt: skip
+    other = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        other.terminate()
+        other.wait()
+
+
+def _came(client: GateClient, seq: int, at: float) -> Arrival:
+    heard, decision = client.answered.get(seq, (None, None))
+    return Arrival(None if heard is None else 1000 * (heard - at), decision)
+
+
+def figures(warming: Sequence[Arrival], counted: Sequence[Arrival], rate: int) -> dict[str, Any]:
+    """The figures; those that warm up have no part in the times."""
+    took = sorted(1000 * DEADLINE_S if one.took_ms is None else one.took_ms for one in counted)
+    said = [one.decision for one in counted if one.decision is not None]
+    everyone = [one.decision for one in (*warming, *counted)]
     return {
         "arrivals": len(counted),
-        "answered": len(took),
+        "answered": len(said),
+        "unanswered": everyone.count(None),
+        "wrong": sum(decision not in {None, WANTED} for decision in everyone),
         "decisions": {word: said.count(word) for word in sorted(set(said))},
         "other_events_per_s": rate,
         "p50_ms": round(took[len(took) // 2], 1),
@@ -202,6 +234,19 @@ def measure(arrivals: int, rate: int) -> dict[str, Any]:
     }
 
 
-if __name__ == "__main__":
+def fault(found: dict[str, Any]) -> bool:
+    """Whether a gate wasn't answered, or not as it must be."""
+    return bool(found.get("unanswered") or found.get("wrong"))
+
+
+def main() -> int:
+    """Measure; see the module."""
     given = [int(text) for text in sys.argv[1:]]
-    print(json.dumps(measure(*(given + [300, 0][len(given) :]))))
+    end_as_by_ctrl_c()
+    found = measure(*(given + [300, 0][len(given) :]))
+    print(json.dumps(found))
+    return 1 if fault(found) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

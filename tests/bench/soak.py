@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -23,6 +22,8 @@ import numpy as np
 import psutil
 
 from gateway.bench.instance import Instance
+from gateway.interrupts import end_as_by_ctrl_c
+from tests.bench.command import last_line
 
 RATE: Final = 2000
 EVERY_S: Final = 5.0
@@ -40,6 +41,7 @@ def main() -> int:
     parser.add_argument("--devices", type=int, default=200)
     parser.add_argument("--json", action="store_true", help="only the JSON line")
     said = parser.parse_args()
+    end_as_by_ctrl_c()
     with tempfile.TemporaryDirectory(prefix="bondwatch-soak-") as name:
         directory = Path(name)
         directory.chmod(0o711)  # the database may run as another user
@@ -50,7 +52,7 @@ def main() -> int:
         "events": load["events"],
         "lost": load["check"]["lost"],
         "doubled": load["check"]["doubled"],
-        "commit_p99_ms": load["latency_ms"]["committed"]["p99"],
+        "commit_p99_ms": (load["latency_ms"]["committed"] or {}).get("p99"),
         "processes": {process: memory(samples) for process, samples in sampler.samples.items()},
     }
     if not said.json:
@@ -61,15 +63,13 @@ def main() -> int:
 
 
 def loaded(instance: Instance, rate: float, devices: int, for_s: float) -> dict[str, Any]:
-    """What ``bondwatch load`` says in the end; its progress goes to standard error."""
+    """What ``bondwatch load`` says in the end."""
     command = [
         sys.executable, "-m", "gateway.cli", "load", "--rate", f"{rate:g}", "--devices", str(devices),
         "--for", f"{for_s:g}", "--json",
     ]  # fmt: skip
     environment = dict(os.environ) | {"BONDWATCH_HOME": str(instance.home.path)}
-    done = subprocess.run(command, env=environment, check=False, stdout=subprocess.PIPE, text=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return last_line(command, environment)
 
 
 class Sampler:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
 
-Figures: TypeAlias = dict[str, float]
+Figures: TypeAlias = dict[str, float | None]
+"""By name; None: it wasn't measured."""
 
 
 class Goal(NamedTuple):
@@ -42,16 +43,19 @@ def table(found: dict[str, dict[str, Any]], figures: Figures) -> str:
     """As Markdown.
 
     Args:
-        found: what each benchmark measured.
+        found: what each benchmark measured; empty: it failed.
         figures: the last line.
     """
     rows = []
     for goal in GOALS:
         value = figures[goal.name]
-        rows.append(f"| {goal.text} | {value:,g} | {goal.goal} | {'yes' if goal.holds(value) else 'no'} |")
-    custody = found["custody"]
-    steps = sorted(found["ingest"]["step_us_per_event"].items(), key=lambda item: -item[1])
-    grown = found["growth"]["growth"]
+        if value is None:
+            rows.append(f"| {goal.text} | not measured | {goal.goal} | no |")
+        else:
+            met = "yes" if goal.holds(value) else "no"
+            rows.append(f"| {goal.text} | {value:,g} | {goal.goal} | {met} |")
+    steps = sorted(found["ingest"].get("step_us_per_event", {}).items(), key=lambda item: -item[1])
+    grown = found["growth"].get("growth", [])
     return "\n".join(
         [
             "# Benchmarks, short form",
@@ -71,8 +75,16 @@ def table(found: dict[str, dict[str, Any]], figures: Figures) -> str:
                 for one in grown
             ),
             "",
-            f"Judging: {custody['ratio']:.2f} of the events a second without it (goal ≥ 0.7); a late event"
-            f" behind 100,000 later ones: {custody['refold_100k_ms']:.0f} ms (goal < 200).",
+            _judging(found["custody"]),
             "",
         ]
+    )
+
+
+def _judging(custody: dict[str, Any]) -> str:
+    if not custody:
+        return "Judging: not measured."
+    return (
+        f"Judging: {custody['ratio']:.2f} of the events a second without it (goal ≥ 0.7); a late event"
+        f" behind 100,000 later ones: {custody['refold_100k_ms']:.0f} ms (goal < 200)."
     )

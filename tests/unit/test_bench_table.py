@@ -43,3 +43,19 @@ def test_every_figure_stands_beside_its_goal() -> None:
     assert "| events lost | 2 | 0 | no |" in lines
     assert lines.index("| fold | 9.50 |") < lines.index("| decode | 3.00 |"), "the dearest step stands first"
     assert "| zones | 500 | 5,000 | 1.10 |" in lines
+
+
+def test_a_benchmark_that_failed_is_a_gap() -> None:
+    found = FOUND | {"ingest": {}, "growth": {}, "custody": {}, "gates": {}}
+    found["latency"] = {"latency_ms": {"committed": {"p99": 80.0}, "alert": None}, "check": None}
+    figures = summed(found)
+    assert (figures["alert_p99_ms"], figures["gate_p99_ms"]) == (None, None)
+    lines = table(found, figures).splitlines()
+    assert "| publish → alert, p99 ms at 2,000/s | not measured | < 250 | no |" in lines
+    assert "| publish → committed, p99 ms at 2,000/s | 80 | < 100 | yes |" in lines
+    assert "Judging: not measured." in lines
+
+
+def test_nothing_lost_is_said_only_when_all_was_counted() -> None:
+    failed = FOUND | {"latency": {}}
+    assert (summed(failed)["lost"], summed(failed)["doubled"]) == (None, 1)
