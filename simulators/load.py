@@ -32,6 +32,7 @@ from typing import Final
 
 import msgspec
 
+from simulators import connections
 from simulators.load_device import LoadDevice, Login, Plan, Totals, Way
 
 CONNECTING_AT_ONCE: Final = 64
@@ -162,6 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.freeze()
     gc.disable()  # nothing here makes cycles, and a collection would look like a slow broker
     try:
+        connections.allow(len(logins))
         totals, devices = asyncio.run(generate(host, int(port), logins, plan, _say_connected))
     except (OSError, TimeoutError) as error:
         print(f"error: {error}", file=sys.stderr)

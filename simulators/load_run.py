@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Struct
 
+from simulators import connections
 from simulators.load_device import Login
 from simulators.load_figures import (
     Ended,
@@ -99,6 +100,19 @@ def target_of(url: str, ca_file: str | None = None) -> Target:
     tls = parts.scheme == "mqtts"
     user, password = (None if said is None else unquote(said) for said in (parts.username, parts.password))
     return Target(parts.hostname, port or (8883 if tls else 1883), tls, user, password, ca_file)
+
+
+def can_connect(wanted: Wanted, devices: int, probes: int) -> None:
+    """Refuse before anything is registered or started what a process of the generator could never connect.
+
+    Raises:
+        LoadError: this machine allows a process fewer open files.
+    """
+    processes = min(wanted.processes, devices)
+    try:
+        connections.allow(-(-devices // processes) + (probes + 1 if probes else 0))
+    except connections.TooManyConnections as error:
+        raise LoadError(f"{error}: raise that, or give more --processes") from None
 
 
 def run(

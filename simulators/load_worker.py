@@ -21,6 +21,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from simulators import connections
 from simulators.load_device import Login
 from simulators.load_figures import Beat, Ended
 from simulators.load_open import Link, Meter, OpenDevice, Siren
@@ -262,6 +263,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.freeze()
     gc.disable()  # nothing here makes cycles, and a collection would look like a slow broker
     try:
+        connections.allow(len(plan.logins) + len(plan.probes) + (plan.siren is not None))
         asyncio.run(_work(plan))
     except asyncio.CancelledError:
         return 1

@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.interrupts import ended_in_any_case
 from gateway.problem import Problem
+from simulators import connections
 
 
 def generator(devices_file: Path, events: int, per_publish: int) -> list[str]:
@@ -20,6 +21,18 @@ def generator(devices_file: Path, events: int, per_publish: int) -> list[str]:
         sys.executable, "-m", "simulators.load", "--devices-file", str(devices_file),
         "--events", str(events), "--per-publish", str(per_publish), "--json",
     ]  # fmt: skip
+
+
+def can_connect(devices: int) -> None:
+    """Refuse before anything is started what the generator could never connect.
+
+    Raises:
+        Problem: this machine allows a process fewer open files.
+    """
+    try:
+        connections.allow(devices)
+    except connections.TooManyConnections as error:
+        raise Problem(str(error), "raise that, or take fewer devices") from None
 
 
 def send(command: Sequence[str], on_connected: Callable[[], None] = lambda: None) -> dict[str, Any]:

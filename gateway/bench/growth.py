@@ -28,7 +28,7 @@ from msgspec.structs import replace
 
 from gateway.bench.cpu import tree_seconds
 from gateway.bench.filled import fill_rows
-from gateway.bench.generator import generator, send
+from gateway.bench.generator import can_connect, generator, send
 from gateway.bench.ingest import recorded, waiting
 from gateway.bench.instance import Instance, wait_for
 from gateway.bench.stage import draw_zones, put_at_rest, put_under_custody, register
@@ -151,6 +151,7 @@ def measure(
         dimensions: what grows, one after the other.
         say: told what happens, for people.
     """
+    can_connect(max(grow(size, dimension, factor).devices for dimension in dimensions))
     found = []
     with standing(directory / "common", size, size.zones, say) as common:
         common.cpu_us_per_event(each)  # warms it up

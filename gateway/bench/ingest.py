@@ -26,7 +26,7 @@ from msgspec import Struct
 
 from gateway.bench import floor
 from gateway.bench.cpu import tree_seconds
-from gateway.bench.generator import cpu_s, generator, send
+from gateway.bench.generator import can_connect, cpu_s, generator, send
 from gateway.bench.instance import Instance, wait_for
 from gateway.bench.mosquitto import Mosquitto
 from gateway.bench.stage import draw_zones, put_under_custody, register
@@ -94,6 +94,7 @@ def measure(directory: Path, load: Load, say: Callable[[str], None]) -> IngestRe
         load: what is sent.
         say: told what happens, for people.
     """
+    can_connect(load.devices)
     devices_file = directory / "devices.jsonl"
     generate = generator(devices_file, load.events, load.per_publish)
     share, more = divmod(load.events, load.devices)

@@ -25,7 +25,16 @@ from simulators.load_figures import Figures, Timeline, percentiles_ms
 from simulators.load_knee import Bounds, Step, fault, knee, next_rate
 from simulators.load_probes import turns_s
 from simulators.load_report import report
-from simulators.load_run import Crowd, LoadError, Outcome, Target, Wanted, run, target_of
+from simulators.load_run import (
+    Crowd,
+    LoadError,
+    Outcome,
+    Target,
+    Wanted,
+    can_connect,
+    run,
+    target_of,
+)
 from simulators.load_schedule import PROFILES, Profile
 from tracking.store.database import connect
 
@@ -157,6 +166,8 @@ class Deployment(NamedTuple):
     def run(self, wanted: Wanted, console: Console) -> Outcome:
         """One run, and the database's word on it."""
         wanted = msgspec.structs.replace(wanted, run=random.SystemRandom().randrange(1, 2**31))
+        probes = turns_s(self.alerts, wanted.for_s)
+        can_connect(wanted, self.devices, len(probes))
         if self.dsn is None:
             password = self.target.password or ""
             logins = [Login(f"{stage.PARK}/L-{number:06}", password) for number in range(self.devices)]
@@ -164,7 +175,6 @@ class Deployment(NamedTuple):
                 return run(self.target, wanted, Crowd(logins), tell)
         with connect(self.dsn, application="bondwatch-load") as conn:
             console.print(f"[dim]registering {self.devices} devices in park {stage.PARK} …[/]")
-            probes = turns_s(self.alerts, wanted.for_s)
             crowd = stage.crowd(conn, self.devices, probes, wanted.run)
             time.sleep(_SETTLE_S)
             with _Progress(wanted, console) as tell:

@@ -23,6 +23,7 @@ from gateway.simulate.pace import Pace
 from gateway.simulate.running import SCORED_STEP, Report, play, step_of
 from simulators import cli as live
 from simulators import library
+from simulators.connections import TooManyConnections
 from simulators.places import load as load_places
 from simulators.playing.acts import Looks
 from simulators.playing.player import Player
@@ -113,6 +114,8 @@ def simulate(
         raise Problem(str(error)) from None
     except Exists as error:
         raise Problem(f"was played here before: {error}", "leave out --home, or name another") from None
+    except TooManyConnections as error:
+        raise Problem(str(error), "raise that, or let fewer speak: --devices") from None
     except TimeoutError as error:
         raise Problem(str(error), "bondwatch doctor") from None
     except KeyboardInterrupt:

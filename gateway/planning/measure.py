@@ -16,7 +16,7 @@ import psutil
 
 from gateway.bench import stage
 from gateway.bench.cpu import tree_seconds
-from gateway.bench.generator import send
+from gateway.bench.generator import can_connect, send
 from gateway.bench.ingest import recorded, waiting
 from gateway.bench.instance import Instance, wait_for
 from gateway.interrupts import ended_in_any_case
@@ -47,6 +47,7 @@ def measure(
         compression_ratio: of TimescaleDB, measured elsewhere (``tests.bench.storage``).
         say: told what happens, for people.
     """
+    can_connect(devices)
     logins, idle_logins = directory / "devices.jsonl", directory / "idle.jsonl"
     with Instance(directory) as instance, connect(instance.dsn) as conn:
         generate = [

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from devices.topics import device_name, events_topic
-from simulators import wire
+from simulators import connections, wire
 from simulators.scripts.timeline import Said
 
 MOST: Final = 200
@@ -60,7 +60,9 @@ class Voices:
 
         Raises:
             TimeoutError: the broker didn't take one in time.
+            TooManyConnections: this machine doesn't let one process have so many.
         """
+        connections.allow(len(self._secrets))
         told: dict[str, list[dict[str, Any]]] = {}
         for said in events:
             event = {"run": self._run, "seq": said.number, "time": said.time.isoformat(), **said.fact}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import socketserver
 import subprocess
@@ -129,3 +130,49 @@ def test_a_load_that_is_told_to_end_leaves_nothing(
         assert alive == []
     finally:
         process.kill()
+
+
+def load_with(hard: int, broker: Broker) -> subprocess.CompletedProcess[str]:
+    """A load of 120 devices in one process, of which 64 files are open at most unless it asks for more."""
+    how = [
+        "--bare",
+        "--broker",
+        f"mqtt://127.0.0.1:{broker.mqtt_port}",
+        "--devices",
+        "120",
+        "--per-publish",
+        "1",
+    ]
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "gateway.cli",
+            "load",
+            *how,
+            "--rate",
+            "120",
+            "--for",
+            "1",
+            "--processes",
+            "1",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard)),
+    )
+
+
+def test_more_devices_than_files_of_a_shell_connect(broker: Broker) -> None:
+    done = load_with(4096, broker)
+    assert done.returncode == 0, done.stderr
+
+
+def test_more_devices_than_files_of_the_machine_are_refused_with_the_number(broker: Broker) -> None:
+    done = load_with(150, broker)
+    assert done.returncode == 1
+    assert "120 connections of one process need 184 open files, and it may have 150" in done.stderr
+    assert "is the broker there" not in done.stderr

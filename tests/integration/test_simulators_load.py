@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -26,7 +27,9 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
         yield broker
 
 
-def load(broker: Broker, tmp_path: Path, *how: str) -> subprocess.Popen[str]:
+def load(
+    broker: Broker, tmp_path: Path, *how: str, files: tuple[int, int] | None = None
+) -> subprocess.Popen[str]:
     devices = tmp_path / "devices"
     devices.write_text("".join(json.dumps({"name": f"SIP/L-{n}", "secret": "x"}) + "\n" for n in range(20)))
     where = ["--mqtt", f"127.0.0.1:{broker.mqtt_port}", "--devices-file", str(devices)]
@@ -36,6 +39,7 @@ def load(broker: Broker, tmp_path: Path, *how: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=None if files is None else lambda: resource.setrlimit(resource.RLIMIT_NOFILE, files),  # noqa: PLW1509
     )
 
 
@@ -87,6 +91,20 @@ def test_until_receipt_outlives_a_killed_broker_and_a_deaf_gateway(broker: Broke
         assert set(gateway.recorded) == expected(tmp_path)
         assert gateway.changed == []
         assert Counter(device for device, _, _ in gateway.recorded) == {f"SIP/L-{n}": 1000 for n in range(20)}
+
+
+def test_more_devices_than_files_of_a_shell_connect(broker: Broker, tmp_path: Path) -> None:
+    few = resource.getrlimit(resource.RLIMIT_NOFILE)
+    process = load(broker, tmp_path, "--events", "100", "--json", files=(24, few[1]))
+    assert ended(process)["connections"] == 20
+
+
+def test_more_devices_than_files_of_the_machine_are_refused(tmp_path: Path) -> None:
+    broker = nats_server(tmp_path / "never-started")
+    process = load(broker, tmp_path, "--events", "100", files=(24, 24))
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert said.startswith("error: 20 connections of one process need 84 open files, and it may have 24")
 
 
 def test_nobody_there_is_said(tmp_path: Path) -> None:
