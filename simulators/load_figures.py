@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -113,14 +113,30 @@ class Recorded(Struct, frozen=True):
     Attributes:
         recorded: distinct events.
         lost: sent, acknowledged or not, and neither there nor refused.
-        doubled: there more than once.
-        rejected: kept as rejections.
+        doubled: there more than once. A row's key is the device, its run, its number and the event's time, so
+            it takes two times for one number.
+        rejected: kept as rejections. No profile sends what may be rejected.
+        unaccounted: rows more or fewer than the batches say that hold the run's events; the batch's own count
+            is what its signed root stands for.
     """
 
     recorded: int
     lost: int
     doubled: int
     rejected: int
+    unaccounted: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Everything is there, once."""
+        return not (self.lost or self.doubled or self.rejected or self.unaccounted)
+
+
+def total(checks: Sequence[Recorded]) -> Recorded | None:
+    """The sum of several; None of none."""
+    if not checks:
+        return None
+    return Recorded(*(sum(values) for values in zip(*map(msgspec.structs.astuple, checks), strict=True)))
 
 
 class Figures(Struct, kw_only=True):
@@ -135,6 +151,7 @@ class Figures(Struct, kw_only=True):
         latency_ms: percentiles by what was measured; None where nothing was.
         generator_is_late: the generator itself was too slow: the figures are not the system's alone.
         check: the database's word; None against a bare broker.
+        limit: of the search for the limit: the knee, each step, and the sum of their checks.
     """
 
     profile: str
@@ -164,6 +181,12 @@ class Figures(Struct, kw_only=True):
     alerts_heard: int
     check: Recorded | None = None
     limit: dict[str, Any] | None = field(default=None)
+
+    @property
+    def checked(self) -> Recorded | None:
+        """The database's word on everything that was sent, at all rates that were tried."""
+        found: Recorded | None = self.check if self.limit is None else self.limit.get("check")
+        return found
 
 
 LATE_MS: Final = 100.0

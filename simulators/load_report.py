@@ -167,12 +167,13 @@ def _tiles(figures: Figures) -> str:
         latency = figures.latency_ms.get(name)
         if latency:
             found.append((f"{latency['p99']:,.0f} ms", f"p99 {_NAMES[name]}", ""))
-    if figures.check is not None:
-        told = figures.check
-        style = "bad" if told.lost or told.doubled else "good"
-        found.append(
-            (f"{told.lost} · {told.doubled}", "lost · doubled, by the database · 丢失 · 重复", style)
-        )
+    if figures.checked is not None:
+        told = figures.checked
+        style = "good" if told.is_whole else "bad"
+        value = f"{told.lost} · {told.doubled} · {told.rejected}"
+        found.append((value, "lost · doubled · rejected, by the database · 丢失 · 重复 · 拒收", style))
+        if told.unaccounted:
+            found.append((f"{told.unaccounted}", "rows that no batch accounts for · 与批次不符的行", "bad"))
     else:
         style = "bad" if figures.unanswered else "good"
         found.append((f"{figures.unanswered:,}", "without an answer · 未确认", style))

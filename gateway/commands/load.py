@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
 import msgspec
 import typer
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
 from gateway.embedded import addresses
 from gateway.interrupts import end_as_by_ctrl_c
-from gateway.load import check, stage
+from gateway.load import check, shown, stage
+from gateway.load.shown import Progress
 from gateway.problem import Problem
 from gateway.settings import Settings
 from simulators.load_device import Login
-from simulators.load_figures import Figures, Timeline, percentiles_ms
+from simulators.load_figures import Figures, total
 from simulators.load_knee import Bounds, Step, fault, knee, next_rate
 from simulators.load_probes import turns_s
 from simulators.load_report import report
@@ -92,7 +90,8 @@ def load(
 
     Latencies run from the moment at which a message was due, so a pause of the system is seen in full (open
     loop, no coordinated omission): to the broker's PUBACK (durable), the gateway's receipt (committed), the
-    alert. In the end the database is asked whether anything is lost or doubled; then the exit code is 1.
+    alert. In the end the database is asked whether anything is lost, doubled or rejected, at any rate that
+    was tried; then the exit code is 1.
 
     The load goes to the running installation, or to the one that BONDWATCH_BROKER_URL and
     BONDWATCH_DATABASE_DSN name, into a park LOAD of its own. For comparison, to a broker alone:
@@ -130,13 +129,13 @@ def load(
         console.print("ended before its end")
         raise typer.Exit(130) from None
     figures = result.figures
-    console.print(_table(figures))
+    console.print(shown.table(figures))
     if html is not None:
         html.write_text(report(figures, result.timeline), encoding="utf-8")
         console.print(f"report: {html}")
     if as_json:
         typer.echo(msgspec.json.encode(figures).decode())
-    if figures.check is not None and (figures.check.lost or figures.check.doubled):
+    if figures.checked is not None and not figures.checked.is_whole:
         raise typer.Exit(1)
 
 
@@ -171,13 +170,13 @@ class Deployment(NamedTuple):
         if self.dsn is None:
             password = self.target.password or ""
             logins = [Login(f"{stage.PARK}/L-{number:06}", password) for number in range(self.devices)]
-            with _Progress(wanted, console) as tell:
+            with Progress(wanted, console) as tell:
                 return run(self.target, wanted, Crowd(logins), tell)
         with connect(self.dsn, application="bondwatch-load") as conn:
             console.print(f"[dim]registering {self.devices} devices in park {stage.PARK} …[/]")
             crowd = stage.crowd(conn, self.devices, probes, wanted.run)
             time.sleep(_SETTLE_S)
-            with _Progress(wanted, console) as tell:
+            with Progress(wanted, console) as tell:
                 outcome = run(self.target, wanted, crowd, tell)
             console.print("[dim]asking the database what is there …[/]")
             outcome.figures.check = check.check(conn, wanted.run, outcome.last)
@@ -198,6 +197,8 @@ def _find_limit(deployment: Deployment, wanted: Wanted, bounds: Bounds, console:
             f"{rate:>10,.0f}/s  p99 {step.p99_ms:>8,.0f} ms  backlog {step.backlog_s:5.2f} s  "
             + ("[green]holds[/]" if why is None else f"[red]breaks: {why}[/]")
         )
+        if outcome.figures.check is not None and not outcome.figures.check.is_whole:
+            console.print(f"{'':>10}    [red]{shown.told(outcome.figures.check)}[/]")
     found = knee(steps, bounds)
     best = outcomes[found.rate] if found.rate else outcomes[min(outcomes)]
     best.figures.limit = {
@@ -205,7 +206,11 @@ def _find_limit(deployment: Deployment, wanted: Wanted, bounds: Bounds, console:
         "broke_at": found.broke_at,
         "why": found.why,
         "bounds": bounds._asdict(),
-        "steps": [step._asdict() | {"why": fault(step, bounds)} for step in sorted(steps)],
+        "check": total([one.figures.check for one in outcomes.values() if one.figures.check is not None]),
+        "steps": [
+            step._asdict() | {"why": fault(step, bounds), "check": outcomes[step.rate].figures.check}
+            for step in sorted(steps)
+        ],
     }
     return best
 
@@ -219,82 +224,3 @@ def _step(figures: Figures) -> Step:
         backlog_s=round(figures.backlog / figures.rate, 3),
         own_fault=figures.generator_is_late,
     )
-
-
-class _Progress:
-    """What is known so far, drawn anew each second; a line every ten where nobody watches."""
-
-    def __init__(self, wanted: Wanted, console: Console) -> None:
-        self._wanted, self._console = wanted, console
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._said = -1
-
-    def __enter__(self) -> Callable[[Timeline], None]:
-        if self._console.is_terminal:
-            self._live.start()
-        return self._tell
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    def _tell(self, timeline: Timeline) -> None:
-        second = max(timeline.seconds)
-        if self._console.is_terminal:
-            self._live.update(_now(self._wanted, timeline, second), refresh=True)
-        elif second // 10 > self._said:
-            self._said = second // 10
-            counts = timeline.counts
-            self._console.print(
-                f"{second:4} s  sent {counts['sent']:,}  durable {counts['durable']:,}"
-                f"  committed {counts['committed']:,}"
-            )
-
-
-def _now(wanted: Wanted, timeline: Timeline, second: int) -> Table:
-    table = Table(
-        title=f"{wanted.profile.value}, {wanted.rate:,.0f}/s: {min(second + 1, round(wanted.for_s))}"
-        f" of {wanted.for_s:g} s",
-        title_justify="left",
-    )
-    for head in ("", "events", "a second", "p50 ms", "p99 ms", "max ms"):
-        table.add_column(head, justify="right")
-    shown = timeline.seconds.get(second - 1, timeline.seconds[second])
-    for name in ("sent", "durable", "committed"):
-        found = percentiles_ms(timeline.latencies[name]) if name in timeline.latencies else None
-        table.add_row(
-            name,
-            f"{timeline.counts[name]:,}",
-            f"{shown.counts[name]:,}",
-            *([f"{found[key]:,.1f}" for key in ("p50", "p99", "max")] if found else ["", "", ""]),
-        )
-    return table
-
-
-def _table(figures: Figures) -> Table:
-    table = Table(title=f"Load: {figures.profile}", show_header=False, title_justify="left")
-    table.add_row("events sent, a second", f"{figures.events:,}, {figures.sent_per_s:,.0f}")
-    table.add_row("durable a second", f"{figures.durable_per_s:,.0f}")
-    if not figures.bare:
-        table.add_row("committed a second", f"{figures.committed_per_s:,.0f}")
-    table.add_row("backlog at the end", f"{figures.backlog:,}")
-    for name, text in (("durable", "durable"), ("committed", "committed"), ("alert", "alert")):
-        if found := figures.latency_ms[name]:
-            line = "  ".join(f"{at} {value:,.1f}" for at, value in found.items())
-            table.add_row(f"publish → {text}, ms", line)
-    if figures.alerts_expected:
-        table.add_row("alerts heard", f"{figures.alerts_heard} of {figures.alerts_expected}")
-    if figures.check is not None:
-        told = figures.check
-        style = "red" if told.lost or told.doubled else "green"
-        table.add_row("lost, doubled, rejected", f"[{style}]{told.lost}, {told.doubled}, {told.rejected}[/]")
-    elif figures.unanswered:
-        table.add_row("without an answer", f"[red]{figures.unanswered:,}[/]")
-    if figures.limit is not None:
-        broke, why = figures.limit["broke_at"], figures.limit["why"]
-        held = f"{figures.limit['rate']:,.0f} events/s" if figures.limit["rate"] else "no rate held"
-        table.add_row("limit", held + (f", {why} at {broke:,.0f}" if broke else " or more"))
-    if figures.generator_is_late:
-        table.add_row(
-            "[yellow]beware[/]", "the generator was late itself: more --processes, or another machine"
-        )
-    return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.load.stage import PARK
 from simulators.load_figures import Recorded
@@ -13,22 +13,44 @@ from tracking.store.database import Connection
 PATIENCE_S: Final = 30.0
 _PAUSE_S: Final = 0.5
 
-_RECORDED: Final = """
-select d.code, count(*), count(distinct o.seq)
-from devices d
-join parks p using (park_id)
-join observations o using (device_id)
-where p.code = %(park)s and o.run = %(run)s
-group by d.code
+_TOLD: Final = """
+select code, count(*) filter (where recorded), count(distinct seq) filter (where recorded),
+       count(*) filter (where not recorded), count(distinct seq)
+from (
+    select d.code, o.seq, true as recorded
+    from devices d join parks p using (park_id) join observations o using (device_id)
+    where p.code = %(park)s and o.run = %(run)s
+    union all
+    select d.code, r.seq, false
+    from devices d join parks p using (park_id) join rejections r using (device_id)
+    where p.code = %(park)s and r.run = %(run)s
+) told
+group by code
 """
 
-_REJECTED: Final = """
-select count(*)
-from rejections r
-join devices d using (device_id)
-join parks p using (park_id)
-where p.code = %(park)s and r.run = %(run)s
+_UNACCOUNTED: Final = """
+with mine as materialized (
+    select distinct o.batch_id
+    from devices d join parks p using (park_id) join observations o using (device_id)
+    where p.code = %(park)s and o.run = %(run)s
+), held as (
+    select batch_id, count(*) as events
+    from observations
+    where batch_id between (select min(batch_id) from mine) and (select max(batch_id) from mine)
+    group by batch_id
+)
+select coalesce(sum(abs(held.events - coalesce(b.events, 0))), 0)::bigint
+from mine join held using (batch_id) left join batches b using (batch_id)
 """
+
+
+class Told(NamedTuple):
+    """Of one device: rows, distinct events among them, rejections, distinct events recorded or rejected."""
+
+    rows: int
+    recorded: int
+    rejected: int
+    known: int
 
 
 def check(conn: Connection, run: int, last: Mapping[str, int], patience_s: float = PATIENCE_S) -> Recorded:
@@ -38,24 +60,24 @@ def check(conn: Connection, run: int, last: Mapping[str, int], patience_s: float
         conn: the deployment's database.
         run: of the load's events.
         last: device -> how many events it sent, numbered from 1.
-        patience_s: how long events that aren't there yet may take.
+        patience_s: how long nothing more may come until what isn't there is lost.
     """
-    ends = time.monotonic() + patience_s
-    while True:
-        found = _compare(conn, run, last)
-        if not found.lost or time.monotonic() > ends:
-            return found
-        time.sleep(_PAUSE_S)
-
-
-def _compare(conn: Connection, run: int, last: Mapping[str, int]) -> Recorded:
     asked = {"park": PARK, "run": run}
-    rows = {f"{PARK}/{code}": (rows, distinct) for code, rows, distinct in conn.execute(_RECORDED, asked)}
-    (rejected,) = conn.execute(_REJECTED, asked).fetchone() or (0,)
-    missing = sum(max(0, sent - rows.get(name, (0, 0))[1]) for name, sent in last.items())
+    before, ends = 0, time.monotonic() + patience_s
+    while True:
+        told = {f"{PARK}/{code}": Told(*counts) for code, *counts in conn.execute(_TOLD, asked)}
+        lost = sum(max(0, sent - told[name].known if name in told else sent) for name, sent in last.items())
+        known = sum(one.known for one in told.values())
+        if known > before:
+            before, ends = known, time.monotonic() + patience_s
+        if not lost or time.monotonic() >= ends:
+            break
+        time.sleep(_PAUSE_S)
+    (unaccounted,) = conn.execute(_UNACCOUNTED, asked).fetchone() or (0,)
     return Recorded(
-        recorded=sum(distinct for _, distinct in rows.values()),
-        lost=max(0, missing - rejected),
-        doubled=sum(count - distinct for count, distinct in rows.values()),
-        rejected=rejected,
+        recorded=sum(one.recorded for one in told.values()),
+        lost=lost,
+        doubled=sum(one.rows - one.recorded for one in told.values()),
+        rejected=sum(one.rejected for one in told.values()),
+        unaccounted=unaccounted,
     )

@@ -2,8 +2,9 @@
 
 Each writes what it measured to ``bench/results/NAME.json``; ``bench/results/table.md`` has the figures
 beside what they should be. Progress and the table go to standard error, one line of JSON to standard output.
-Exit code 1: something was lost or doubled, a benchmark failed (its figures are gaps, null in the line), or a
-gate got no decision or another than it must. A figure that misses its goal is only said: machines differ.
+Exit code 1: something was lost, doubled or rejected, a benchmark failed (its figures are gaps, null in the
+line), or a gate got no decision or another than it must. A figure that misses its goal is only said: machines
+differ.
 """
 
 from __future__ import annotations
@@ -48,8 +49,15 @@ def main() -> int:
     if not said.json:
         print(written, file=sys.stderr)
     print(json.dumps(figures))
-    whole = all(found.values()) and figures["lost"] == figures["doubled"] == 0
-    return 0 if whole and not gates.fault(found["gates"]) else 1
+    return 0 if is_whole(found) else 1
+
+
+def is_whole(found: dict[str, Found]) -> bool:
+    """Everything was measured, everything that was sent is there once, and every gate did what it must."""
+    figures, checked = summed(found), _of(found["latency"], "check") or {}
+    counted = figures["lost"] == figures["doubled"] == 0
+    refused = checked.get("rejected") or checked.get("unaccounted")
+    return all(found.values()) and counted and not refused and not gates.fault(found["gates"])
 
 
 def summed(found: dict[str, Found]) -> Figures:

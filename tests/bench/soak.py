@@ -2,9 +2,9 @@
 
 ``bondwatch load`` sends 2,000 events a second to an installation of its own while the resident memory of
 every process is sampled. The slope is that of a straight line through the samples of the last two thirds:
-caches fill in the first. The last line is JSON: ``seconds``, ``events``, ``lost``, ``doubled``,
-``commit_p99_ms`` and, by process, ``rss_mb`` at the end, ``rss_max_mb`` and ``slope_mb_per_h``. Exit code 1:
-something was lost or doubled.
+caches fill in the first. The last line is JSON: ``seconds``, ``events``, ``lost``, ``doubled``, ``rejected``,
+``unaccounted``, ``commit_p99_ms`` and, by process, ``rss_mb`` at the end, ``rss_max_mb`` and
+``slope_mb_per_h``. Exit code 1: something was lost, doubled, rejected or unaccounted for.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ def main() -> int:
         "events": load["events"],
         "lost": load["check"]["lost"],
         "doubled": load["check"]["doubled"],
+        "rejected": load["check"]["rejected"],
+        "unaccounted": load["check"]["unaccounted"],
         "commit_p99_ms": (load["latency_ms"]["committed"] or {}).get("p99"),
         "processes": {process: memory(samples) for process, samples in sampler.samples.items()},
     }
@@ -59,7 +61,7 @@ def main() -> int:
         for process, found in report["processes"].items():
             print(f"{process:12} {found['rss_mb']:8.1f} MB {found['slope_mb_per_h']:+8.1f} MB an hour")
     print(json.dumps(report))
-    return 1 if report["lost"] or report["doubled"] else 0
+    return 1 if any(report[name] for name in ("lost", "doubled", "rejected", "unaccounted")) else 0
 
 
 def loaded(instance: Instance, rate: float, devices: int, for_s: float) -> dict[str, Any]:

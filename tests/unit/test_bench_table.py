@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.bench.__main__ import summed
+from tests.bench.__main__ import is_whole, summed
 from tests.bench.table import GOALS, table
 
 FOUND: dict[str, dict[str, Any]] = {
@@ -59,3 +59,18 @@ def test_a_benchmark_that_failed_is_a_gap() -> None:
 def test_nothing_lost_is_said_only_when_all_was_counted() -> None:
     failed = FOUND | {"latency": {}}
     assert (summed(failed)["lost"], summed(failed)["doubled"]) == (None, 1)
+
+
+def test_only_a_run_with_nothing_amiss_ends_well() -> None:
+    good = {"lost": 0, "doubled": 0}
+    whole = FOUND | {"mqtt_ingest": FOUND["mqtt_ingest"] | good}
+    whole["latency"] = FOUND["latency"] | {"check": good | {"rejected": 0, "unaccounted": 0}}
+    whole["gates"] = {"p99_ms": 87.0, "unanswered": 0, "wrong": 0}
+    assert is_whole(whole)
+    for amiss in (
+        {"latency": FOUND["latency"]},
+        {"latency": FOUND["latency"] | {"check": good | {"rejected": 60_000}}},
+        {"gates": whole["gates"] | {"unanswered": 1}},
+        {"reading": {}},
+    ):
+        assert not is_whole(whole | amiss)
