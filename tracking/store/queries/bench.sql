@@ -10,8 +10,8 @@ order by batch_id, leaf
 limit %(limit)s;
 
 -- name: counts
--- Recorded events, and how many of them were recorded twice.
-select count(*), count(*) - count(distinct (device_id, run, seq))
+-- Recorded events, each counted once, and how many rows there are beyond those.
+select count(distinct (device_id, run, seq)), count(*) - count(distinct (device_id, run, seq))
 from observations;
 
 -- name: recorded
