@@ -113,6 +113,22 @@ def test_the_report_is_one_well_formed_file_without_the_network(timeline: Timeli
     assert "100 events a second were due, 80 were committed in time." in page
 
 
+def test_the_report_says_what_was_refused_at_any_rate(timeline: Timeline) -> None:
+    found = result(timeline)
+    found.check = Recorded(recorded=400, lost=0, doubled=0, rejected=0)
+    assert '"good">0 · 0 · 0<' in report(found, timeline)
+    steps = [
+        {"rate": 100.0, "achieved": 1.0, "p99_ms": 5.0, "backlog_s": 0.0, "own_fault": False, "why": None}
+    ]
+    amiss = Recorded(recorded=900, lost=1, doubled=0, rejected=7, unaccounted=2)
+    found.limit = {"rate": 100.0, "broke_at": 150.0, "why": "p99", "bounds": {"p99_ms": 1e3}} | {
+        "steps": steps, "check": amiss
+    }  # fmt: skip
+    page = report(found, timeline)
+    assert '"bad">1 · 0 · 7<' in page
+    assert '"bad">2<' in page
+
+
 def test_the_knee_is_drawn(timeline: Timeline) -> None:
     found = result(timeline)
     steps = [
