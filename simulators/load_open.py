@@ -35,12 +35,15 @@ class Meter:
     """What a process counts between two of its words."""
 
     def __init__(self) -> None:
+        self.latencies: dict[str, Any] = {}
         self.clear()
 
     def clear(self) -> None:
         """Begin anew."""
+        for found in self.latencies.values():
+            found.encoder.histogram = None  # a cycle, which nobody collects in a process without collector
         self.counts = dict.fromkeys(COUNTS, 0)
-        self.latencies: dict[str, Any] = {name: histogram() for name in LATENCIES}
+        self.latencies = {name: histogram() for name in LATENCIES}
 
     def measured(self, name: str, due_us: int, count: int) -> None:
         """An answer that came now, for that many events."""

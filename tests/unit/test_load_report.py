@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import re
+import weakref
 from html.parser import HTMLParser
 
 import pytest
 
 from simulators.load_device import Login
 from simulators.load_figures import Beat, Ended, Figures, Recorded, Timeline, histogram, percentiles_ms
+from simulators.load_open import Meter
 from simulators.load_plots import heat_map, nice, percentile_plot, short
 from simulators.load_report import report, verdict
 from simulators.load_run import Crowd, LoadError, Target, Wanted, figures, plans, target_of
@@ -75,6 +78,17 @@ def test_histograms_of_processes_add_up(timeline: Timeline) -> None:
     assert latency["p50"] == pytest.approx(25, rel=0.05)
     assert latency["max"] == pytest.approx(3000, rel=0.002)
     assert percentiles_ms(histogram()) is None
+
+
+def test_what_is_said_of_a_second_is_kept_by_nobody_without_the_collector() -> None:
+    gc.disable()
+    try:
+        meter = Meter()
+        said = [weakref.ref(found) for found in meter.latencies.values()]
+        meter.clear()
+        assert [found() for found in said] == [None] * len(said)
+    finally:
+        gc.enable()
 
 
 def test_a_late_generator_is_said(timeline: Timeline) -> None:
