@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Any, Final, NamedTuple
 
@@ -55,7 +55,7 @@ def percentile_plot(found: Sequence[tuple[str, Any]]) -> str:
     return _svg(_grid_y(ticks, y) + _grid_x(marks, x, "percentile · 百分位") + "".join(drawn), "ms")
 
 
-def heat_map(seconds: Sequence[tuple[int, Any]]) -> str:
+def heat_map(seconds: Iterable[tuple[int, Any]]) -> str:
     """How many events were answered how fast in each second: time across, logarithmic milliseconds up."""
     cells: dict[tuple[int, int], int] = {}
     for second, found in seconds:

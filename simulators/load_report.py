@@ -93,11 +93,9 @@ def report(figures: Figures, timeline: Timeline) -> str:
             f"{_NAMES[answered]}: the darker a field, the more events were answered so fast in that second.",
             [],
             heat_map(
-                [
-                    (number, second.latencies[answered])
-                    for number, second in sorted(timeline.seconds.items())
-                    if answered in second.latencies
-                ]
+                (number, found)
+                for number, second in sorted(timeline.seconds.items())
+                if (found := second.latency(answered)) is not None
             ),
         )
     )
