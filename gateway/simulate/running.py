@@ -127,7 +127,7 @@ def _hold_against_truth(report: Report, world: World, installed: Installed, *, t
         one for shipment in world.shipments for one in standing(world, shipment.number, installed, timed)
     ]
     findings = [one for one in findings if one.rule not in world.told.beside]
-    scored = score(world.incidents, findings, world.told.rules)
+    scored = score(world.incidents, findings, world.told.rules, world.heard_until)
     for shipment in world.shipments:
         for code in withdrawn(world, shipment.number, installed):
             if code in scored:

@@ -45,6 +45,7 @@ class Rule:
         false: findings of nothing, in words.
         borderline: findings of incidents that may be found or not.
         unsure: such incidents, found or not.
+        unheard: findings of a time of which a device's own word was still to come at the end.
         withdrawn: findings that late data have taken back, or dated anew.
         delays_s: of those found, from the moment due to the moment recorded.
     """
@@ -54,6 +55,7 @@ class Rule:
     false: list[str] = field(default_factory=list)
     borderline: int = 0
     unsure: int = 0
+    unheard: int = 0
     withdrawn: int = 0
     delays_s: list[float] = field(default_factory=list)
 
@@ -64,6 +66,7 @@ class Rule:
         self.false += other.false
         self.borderline += other.borderline
         self.unsure += other.unsure
+        self.unheard += other.unheard
         self.withdrawn += other.withdrawn
         self.delays_s += other.delays_s
 
@@ -87,13 +90,20 @@ class Rule:
         return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
 
 
-def score(truth: Iterable[Incident], findings: Iterable[Found], rules: Sequence[str]) -> dict[str, Rule]:
+def score(
+    truth: Iterable[Incident],
+    findings: Iterable[Found],
+    rules: Sequence[str],
+    heard_until: Mapping[str, float],
+) -> dict[str, Rule]:
     """Match findings with incidents, one with one.
 
     Args:
         truth: all incidents.
         findings: all that stand.
         rules: that the truth is told of; findings of others are all false.
+        heard_until: by shipment, until when everything that its devices noticed was sent. What was found of
+            later, and belongs to no incident, a backlog that didn't come any more may have taken back.
     """
     scored = {rule: Rule() for rule in rules}
     waiting: dict[tuple[str, str], list[Found]] = {}
@@ -117,8 +127,12 @@ def score(truth: Iterable[Incident], findings: Iterable[Found], rules: Sequence[
         if best.told is not None:
             rule.delays_s.append(max(0.0, best.told - incident.due))
     for (code, _), left in waiting.items():
+        rule = scored.setdefault(code, Rule())
         for finding in left:
-            scored.setdefault(code, Rule()).false.append(_finding_in_words(finding))
+            if finding.begins > heard_until[finding.shipment]:
+                rule.unheard += 1
+            else:
+                rule.false.append(_finding_in_words(finding))
     return scored
 
 
@@ -135,6 +149,7 @@ def figures(scored: Mapping[str, Rule]) -> dict[str, dict[str, Any]]:
             "false": len(rule.false),
             "borderline": rule.borderline,
             "unsure": rule.unsure,
+            "unheard": rule.unheard,
             "withdrawn": rule.withdrawn,
         }
         for code, rule in scored.items()

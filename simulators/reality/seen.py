@@ -32,6 +32,8 @@ class Incident(NamedTuple):
         due: from when on the rule says that it should be told.
         sure: whether it must be found; else it may.
         why: in words.
+        early_s: how much earlier than it began the rule's own tolerances let a finding of it open.
+        closes: whether a finding of it must have closed by the end.
     """
 
     rule: str
@@ -41,6 +43,8 @@ class Incident(NamedTuple):
     due: float
     sure: bool
     why: str
+    early_s: float = 0.0
+    closes: bool = True
 
 
 class Heard(NamedTuple):

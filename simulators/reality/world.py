@@ -24,7 +24,7 @@ from simulators.scripts.timeline import LOCAL, Said
 
 GATE_EXPECTED_S: Final = 600
 SETTLING_S: Final = 10 * MIN
-"""What is due so shortly before the end may be told by then or not."""
+"""What is due so shortly before the end, or before what never went out, may be told by then or not."""
 
 _HEARTBEAT_S: Final = 300.0
 SCANNER_EXPECTED_S: Final = 3600
@@ -81,8 +81,8 @@ class World:
 
     @property
     def hours(self) -> float:
-        """Of trucks under custody."""
-        return sum(one.ends - one.begins for one in self.hauls) / 3600
+        """Of trucks under custody, as far as it is played."""
+        return sum(max(0.0, min(one.ends, self.ends_s) - one.begins) for one in self.hauls) / 3600
 
     @property
     def ends_s(self) -> float:
@@ -176,8 +176,29 @@ class World:
             fixes = [t for t, _ in noticed["tracker"]]
             heard = Heard(fixes, [t for t, _ in noticed["seal"]])
             found += incidents(seen(one, heard, self._places))
-        told = [one for one in found if one.due <= self.ends_s]
-        return [one._replace(sure=one.sure and one.due <= self.ends_s - SETTLING_S) for one in told]
+        settled = {shipment: until - SETTLING_S for shipment, until in self.heard_until.items()}
+        return [
+            one._replace(
+                sure=one.sure and one.due <= settled[one.shipment],
+                closes=one.closes and one.ends <= settled[one.shipment],
+            )
+            for one in found
+            if one.begins - one.early_s <= self.ends_s
+        ]
+
+    @cached_property
+    def heard_until(self) -> dict[str, float]:
+        """By shipment: until when everything that its devices noticed has gone out by the end."""
+        found = {one.shipment: self.ends_s for one in self.hauls}
+        whose = {name: one.shipment for one in self.hauls for name in (one.tracker, one.seal, one.sensor)}
+        told = set()
+        for one in self._utterances:
+            if one.sent <= self.ends_s:
+                told.add((one.device, one.number))
+            elif one.device in whose and (one.device, one.number) not in told:
+                shipment = whose[one.device]
+                found[shipment] = min(found[shipment], one.time)
+        return found
 
     def _hauls(self, hours: float, most: int | None) -> list[Haul]:
         told = self.told

@@ -132,6 +132,26 @@ def test_the_first_hours_are_a_part_of_the_whole(mixed: World) -> None:
     assert all(one.due <= 6600 for one in part.incidents if one.sure)
 
 
+@pytest.mark.parametrize("seed", [4, 6, 8])
+def test_what_rests_on_something_that_has_not_gone_out_by_the_end_is_not_sure(seed: int) -> None:
+    """Some trucks have no network when a play ends early: their backlog is part of the whole alone."""
+    part, whole = (world(seed=seed, devices=30, for_s=for_s) for for_s in (7200.0, None))
+    sent = {(one.device, one.number) for one in part.said()}
+    kept = [one for one in whole.said() if (one.device, one.number) not in sent]
+    since = {
+        haul.shipment: min(
+            (one.time for one in kept if one.device in {haul.tracker, haul.seal, haul.sensor}),
+            default=whole.at(whole.ends_s),
+        )
+        for haul in whole.hauls
+    }
+    at_stake = [one for one in whole.incidents if one.sure and one.due <= 6600]
+    assert any(since[one.shipment] <= whole.at(one.due) for one in at_stake), "else nothing is tried"
+    assert not [one for one in part.incidents if one.sure and since[one.shipment] <= part.at(one.due)]
+    assert any(one.sure for one in part.incidents)
+    assert all(part.at(until) <= since[name] for name, until in part.heard_until.items())
+
+
 def test_so_many_devices_and_no_more() -> None:
     few = world(hours=1000, devices=20)
     assert len([one for one in few.devices if one.on]) == 18

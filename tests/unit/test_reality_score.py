@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from simulators.reality.score import FOREVER_S, Found, figures, found_from, score
+from simulators.reality import score as scoring
+from simulators.reality.score import FOREVER_S, Found, Rule, figures, found_from
 from simulators.reality.score_report import report
 from simulators.reality.seen import Incident
 
@@ -22,6 +23,12 @@ def incident(begins: float, ends: float, *, sure: bool = True, shipment: str = "
 
 def found(begins: float, ends: float = FOREVER_S, told: float | None = None, rule: str = RULE) -> Found:
     return Found(rule, "A", begins, ends, told)
+
+
+def score(
+    truth: list[Incident], findings: list[Found], rules: list[str], heard_until: float = FOREVER_S
+) -> dict[str, Rule]:
+    return scoring.score(truth, findings, rules, {"A": heard_until, "B": heard_until})
 
 
 def test_what_overlaps_is_found_and_its_delay_counts_from_when_it_was_due() -> None:
@@ -60,6 +67,16 @@ def test_another_shipments_finding_is_none_of_ours() -> None:
 def test_a_rule_that_the_truth_knows_nothing_of_is_false() -> None:
     scored = score([], [found(1000, rule="pass_reused")], [RULE])
     assert scored["pass_reused"].false == ["A pass_reused from 0:16:40 to now"]
+
+
+def test_what_a_backlog_may_take_back_that_never_came_is_not_false() -> None:
+    """What truly was is found all the same, and of what was heard in full nothing is forgiven."""
+    silence = found(5000, rule="device_silent")
+    scored = score([incident(1000, 2000)], [found(1000, 2000), found(3000), silence], [RULE], 4000)
+    assert (scored[RULE].found, len(scored[RULE].false), scored[RULE].unheard) == (1, 1, 0)
+    assert (scored["device_silent"].false, scored["device_silent"].unheard) == ([], 1)
+    late = score([incident(5000, 6000)], [found(5000)], [RULE], 4000)[RULE]
+    assert (late.found, late.unheard) == (1, 0)
 
 
 def test_the_delay_is_that_of_the_first_word_of_it() -> None:
