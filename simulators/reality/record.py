@@ -55,6 +55,8 @@ def lines(world: World, places: Places) -> Iterator[dict[str, Any]]:
             "until": world.at(one.ends).isoformat(),
             "due": world.at(one.due).isoformat(),
             "sure": bool(one.sure),
+            "early_s": one.early_s,
+            "closes": bool(one.closes),
             "why": one.why,
         }
 

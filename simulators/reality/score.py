@@ -10,8 +10,12 @@ from typing import Any, Final
 
 from simulators.reality.seen import Incident
 
+EARLY_S: Final = 90.0
+"""A finding may open so much before an incident and what its rule allows: a clock may be 45 s slow, and a
+receiver's error puts a slow truck across a border as much earlier."""
+
 NEAR_S: Final = 180.0
-"""A finding belongs to an incident that it overlaps or comes as near to as this: three fixes of a minute."""
+"""It may open so much after an incident is over, or be dated anew by so much: three fixes of a minute."""
 
 FOREVER_S: Final = 1e12
 
@@ -47,7 +51,9 @@ class Rule:
         unsure: such incidents, found or not.
         unheard: findings of a time of which a device's own word was still to come at the end.
         withdrawn: findings that late data have taken back, or dated anew.
-        delays_s: of those found, from the moment due to the moment recorded.
+        still_open: findings of incidents that were seen to end and haven't closed, in words.
+        delays_s: of those found, from the moment due to the moment recorded; less than nothing where it
+            was told before it was due.
     """
 
     found: int = 0
@@ -57,6 +63,7 @@ class Rule:
     unsure: int = 0
     unheard: int = 0
     withdrawn: int = 0
+    still_open: list[str] = field(default_factory=list)
     delays_s: list[float] = field(default_factory=list)
 
     def add(self, other: Rule) -> None:
@@ -68,6 +75,7 @@ class Rule:
         self.unsure += other.unsure
         self.unheard += other.unheard
         self.withdrawn += other.withdrawn
+        self.still_open += other.still_open
         self.delays_s += other.delays_s
 
     @property
@@ -96,7 +104,9 @@ def score(
     rules: Sequence[str],
     heard_until: Mapping[str, float],
 ) -> dict[str, Rule]:
-    """Match findings with incidents, one with one.
+    """Match findings with incidents, one with one: that which opened nearest to when the incident began.
+
+    A finding that opened earlier than its rule allows is none of the incident, however long it stays open.
 
     Args:
         truth: all incidents.
@@ -113,19 +123,25 @@ def score(
     for incident in sorted(truth, key=lambda one: (not one.sure, one.begins)):
         rule = scored.setdefault(incident.rule, Rule())
         rule.unsure += not incident.sure
-        candidates = waiting.get((incident.rule, incident.shipment), [])
-        best = max(candidates, key=lambda one: _overlap_s(incident, one), default=None)
-        if best is None or _overlap_s(incident, best) < -NEAR_S:
+        standing = waiting.get((incident.rule, incident.shipment), [])
+        best = min(
+            (one for one in standing if _may_be_of(one, incident)),
+            key=lambda one: abs(one.begins - incident.begins),
+            default=None,
+        )
+        if best is None:
             if incident.sure:
                 rule.missed.append(_incident_in_words(incident))
             continue
-        candidates.remove(best)
+        standing.remove(best)
+        if incident.closes and best.ends == FOREVER_S:
+            rule.still_open.append(_incident_in_words(incident))
         if not incident.sure:
             rule.borderline += 1
             continue
         rule.found += 1
         if best.told is not None:
-            rule.delays_s.append(max(0.0, best.told - incident.due))
+            rule.delays_s.append(best.told - incident.due)
     for (code, _), left in waiting.items():
         rule = scored.setdefault(code, Rule())
         for finding in left:
@@ -151,6 +167,7 @@ def figures(scored: Mapping[str, Rule]) -> dict[str, dict[str, Any]]:
             "unsure": rule.unsure,
             "unheard": rule.unheard,
             "withdrawn": rule.withdrawn,
+            "still_open": len(rule.still_open),
         }
         for code, rule in scored.items()
     }
@@ -194,9 +211,9 @@ def found_from(
     return found
 
 
-def _overlap_s(incident: Incident, finding: Found) -> float:
-    """How long they overlap; negative: how far they are apart."""
-    return min(incident.ends, finding.ends) - max(incident.begins, finding.begins)
+def _may_be_of(finding: Found, incident: Incident) -> bool:
+    earliest = incident.begins - incident.early_s - EARLY_S
+    return earliest <= finding.begins <= incident.ends + NEAR_S and finding.ends >= incident.begins - NEAR_S
 
 
 def _incident_in_words(one: Incident) -> str:

@@ -20,6 +20,9 @@ SAMPLED_S: Final = 5.0
 BLIND_S: Final = PARKED_EVERY_S + 20.0
 """Longer between two fixes than a parked tracker takes."""
 
+CONFIRMING: Final = 3
+"""So many fixes in a row show a place."""
+
 
 class Incident(NamedTuple):
     """Something that a rule promises to find.
@@ -33,7 +36,7 @@ class Incident(NamedTuple):
         sure: whether it must be found; else it may.
         why: in words.
         early_s: how much earlier than it began the rule's own tolerances let a finding of it open.
-        closes: whether a finding of it must have closed by the end.
+        closes: whether a finding of it must have closed by the end, as the rule says and the devices saw.
     """
 
     rule: str
@@ -80,6 +83,14 @@ class Seen(NamedTuple):
         """Seconds from the first fix of a time to its last."""
         fixes = [fix for fix in self.heard.fixes if begins <= fix <= ends]
         return fixes[-1] - fixes[0] if fixes else 0.0
+
+    def unseen_before(self, t: float) -> float:
+        """Seconds from the last fix before a moment to it."""
+        return t - max((fix for fix in self.heard.fixes if fix < t), default=self.haul.begins)
+
+    def seen_after(self, t: float) -> bool:
+        """Whether enough fixes follow a moment for a track to believe them."""
+        return sum(fix > t for fix in self.heard.fixes) >= CONFIRMING
 
     def blind(self, window: Window) -> bool:
         """Whether nobody could see where it was for part of a time: for longer than trackers are parked."""

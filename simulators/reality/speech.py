@@ -69,3 +69,15 @@ def speak(
             yield utterance
             if rng.random() < radio.doubled:
                 yield utterance._replace(sent=sent + rng.uniform(2, 90))
+
+
+def kept_since(utterances: Sequence[Utterance], ends: float) -> dict[str, float]:
+    """By device, the time of the first thing that hadn't gone out by the end; none: everything had.
+
+    Args:
+        utterances: of all devices.
+        ends: seconds of the world.
+    """
+    told = {(one.device, one.number) for one in utterances if one.sent <= ends}
+    kept = [one for one in utterances if (one.device, one.number) not in told]
+    return {one.device: one.time for one in sorted(kept, key=lambda one: -one.time)}

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import shapely
 
+from simulators.geo import Point, distance_m
 from simulators.reality.befalling import MIN
 from simulators.reality.course import off_m, runs
-from simulators.reality.hauls import GUARDED
+from simulators.reality.hauls import GUARDED, Haul
 from simulators.reality.seen import SAMPLED_S, Incident, Seen, outline, with_hysteresis
+
+NEAR_STAND_M: Final = 100.0
+"""Within these a slow fix may be the first of a stop: docs/tracks.md, ``stop_radius_m`` and an accuracy."""
 
 
 def route_deviation(one: Seen) -> Iterator[Incident]:
     """A1: off the corridor by more than its tolerance, as three fixes over 180 s show; until 100 m within it.
 
     Sure: truly beyond the tolerance by 120 m (twice a bad fix's accuracy), three fixes and 180 s long. From
-    60 m within the tolerance on it may be found.
+    60 m within the tolerance on it may be found, and open.
     """
     haul = one.haul
     tolerance = float(one.places.features[haul.fleet.corridor]["properties"]["tolerance_m"])
@@ -32,13 +37,24 @@ def route_deviation(one: Seen) -> Iterator[Incident]:
         if sure or ends - begins >= 120:
             most = float(off[(t >= begins) & (t <= ends)].max())
             why = f"up to {most:.0f} m from a corridor of {tolerance:.0f} m"
-            yield Incident("route_deviation", haul.shipment, since, ends, since + 180, sure, why)
+            yield Incident(
+                "route_deviation",
+                haul.shipment,
+                since,
+                ends,
+                since + 180,
+                sure,
+                why,
+                early_s=since - begins,
+                closes=one.seen_after(ends),
+            )
 
 
 def unauthorised_stop(one: Seen) -> Iterator[Incident]:
     """A2: stood still outside approved places for 15 minutes; trains wait in yards.
 
-    Sure: for 16 minutes from the first fix of it to the last. From 14 minutes on it may be found.
+    Sure: for 16 minutes from the first fix of it to the last. From 14 minutes on it may be found. It may open
+    earlier by the time that the truck crept, or waited at a light, within 100 m of where it then stood.
     """
     haul = one.haul
     if one.is_rail:
@@ -53,7 +69,15 @@ def unauthorised_stop(one: Seen) -> Iterator[Incident]:
         sure = one.seen_for(begins, ends) >= 16 * MIN
         why = f"stood for {(ends - begins) / 60:.0f} minutes"
         yield Incident(
-            "unauthorised_stop", haul.shipment, begins + 15 * MIN, ends, begins + 15 * MIN, sure, why
+            "unauthorised_stop",
+            haul.shipment,
+            begins + 15 * MIN,
+            ends,
+            begins + 15 * MIN,
+            sure,
+            why,
+            early_s=_creeping_s(haul, begins),
+            closes=one.seen_after(ends),
         )
 
 
@@ -72,14 +96,30 @@ def forbidden_zone_entry(one: Seen) -> Iterator[Incident]:
                 continue
             sure = one.seen_for(begins, ends) >= 120
             why = f"in {code} for {(ends - begins) / 60:.1f} minutes"
-            yield Incident("forbidden_zone_entry", haul.shipment, begins, ends, begins + 60, sure, why)
+            yield Incident(
+                "forbidden_zone_entry",
+                haul.shipment,
+                begins,
+                ends,
+                begins + 60,
+                sure,
+                why,
+                closes=one.seen_after(ends),
+            )
 
 
 def zone_exit_without_release(one: Seen) -> Iterator[Incident]:
-    """A5: left a zone that needs a pass, and no gate let it out on one; three fixes over 120 s confirm it."""
+    """A5: left a zone that needs a pass, and no gate let it out on one; three fixes over 120 s confirm it.
+
+    The last fix within may err to the outside: so much earlier it may open. It closes in such a zone alone.
+    """
     haul = one.haul
-    kind = one.places.features[haul.origin]["properties"]["kind"]
-    if kind == GUARDED and not haul.has_pass_out:
+    guarded = [
+        zone
+        for zone in (haul.origin, haul.destination)
+        if one.places.features[zone]["properties"]["kind"] == GUARDED
+    ]
+    if haul.origin in guarded and not haul.has_pass_out:
         why = f"left {haul.origin} without a pass"
         yield Incident(
             "zone_exit_without_release",
@@ -89,4 +129,16 @@ def zone_exit_without_release(one: Seen) -> Iterator[Incident]:
             one.left + 120,
             not one.blind((one.left, one.left + 240)),
             why,
+            early_s=one.unseen_before(one.left),
+            closes=haul.destination in guarded and one.seen_after(one.entered),
         )
+
+
+def _creeping_s(haul: Haul, stands: float) -> float:
+    """Seconds for which it was near the place of a stand before it stood."""
+    t, lon, lat = haul.drive.course.sampled(SAMPLED_S)
+    place = haul.drive.course.at(stands)
+    for moment, x, y in zip(t[::-1].tolist(), lon[::-1].tolist(), lat[::-1].tolist(), strict=True):
+        if moment < stands and distance_m(place, Point(x, y)) > NEAR_STAND_M:
+            return stands - float(moment)
+    return 0.0

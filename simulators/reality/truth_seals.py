@@ -21,7 +21,8 @@ SILENT_AFTER: Final = 5
 def seal_broken_in_transit(one: Seen) -> Iterator[Incident]:
     """C1: the seal was cut on the way, or opened before customs ordered it.
 
-    It may be found of one that was opened on an order where nobody could see that it was there.
+    It may be found of one that was opened on an order where nobody could see that it was there. No seal is
+    locked again, and the last leg goes on: it never closes.
     """
     haul = one.haul
     opened = haul.cut if haul.cut is not None else haul.unlocked
@@ -32,7 +33,16 @@ def seal_broken_in_transit(one: Seen) -> Iterator[Incident]:
         return
     why = "cut" if haul.cut is not None else "opened without an order"
     why = "opened on an order, unseen" if is_ordered else why
-    yield Incident("seal_broken_in_transit", haul.shipment, opened, haul.ends, opened, not is_ordered, why)
+    yield Incident(
+        "seal_broken_in_transit",
+        haul.shipment,
+        opened,
+        haul.ends,
+        opened,
+        not is_ordered,
+        why,
+        closes=False,
+    )
 
 
 def wrong_destination(one: Seen) -> Iterator[Incident]:
@@ -66,7 +76,8 @@ def door_or_light_while_sealed(one: Seen) -> Iterator[Incident]:
 def seal_silent(one: Seen) -> Iterator[Incident]:
     """C4: a seal that is on the goods and not opened said nothing for 15 minutes, or what the terms allow.
 
-    On rails it is told after 15 minutes all the same, as information.
+    On rails it is told after 15 minutes all the same, as information. Near a zone's border either limit may
+    hold.
     """
     haul = one.haul
     opened = haul.unlocked if haul.unlocked is not None else haul.ends
@@ -75,22 +86,49 @@ def seal_silent(one: Seen) -> Iterator[Incident]:
         is_on_road = not one.is_rail and one.left <= last < one.entered
         due = last + (haul.fleet.max_silence_s if is_on_road else usual)
         if haul.locked <= last and due < min(opened, heard):
-            sure = bool(heard - due > 5)
-            yield Incident("seal_silent", haul.shipment, due, heard, due, sure, _silence(last, heard))
+            least = last + min(haul.fleet.max_silence_s, usual)
+            yield Incident(
+                "seal_silent",
+                haul.shipment,
+                due,
+                heard,
+                due,
+                bool(heard - due > 5),
+                _silence(last, heard),
+                early_s=due - least if _is_near_border(one, last) else 0.0,
+                closes=heard < haul.ends,
+            )
 
 
 def device_silent(one: Seen) -> Iterator[Incident]:
-    """G1: the tracker said nothing for longer than the leg allows, else five times what is expected of it."""
+    """G1: the tracker said nothing for longer than the leg allows, else five times what is expected of it.
+
+    Near a zone's border either limit may hold.
+    """
     haul = one.haul
     usual = SILENT_AFTER * tracker_every_s(haul.fleet)
     least = min(haul.fleet.max_silence_s, usual)
     for last, heard in _gaps(one.heard.fixes, haul.ends, least):
         limit = haul.fleet.max_silence_s if one.left <= last < one.entered else usual
-        is_near_border = min(abs(last - one.left), abs(last - one.entered)) < 180
+        is_near_border = _is_near_border(one, last)
         if heard - last > limit:
             due = last + limit
             sure = heard - due > 5 and not (is_near_border and heard - last < usual + 5)
-            yield Incident("device_silent", haul.shipment, due, heard, due, sure, _silence(last, heard))
+            yield Incident(
+                "device_silent",
+                haul.shipment,
+                due,
+                heard,
+                due,
+                sure,
+                _silence(last, heard),
+                early_s=limit - least if is_near_border else 0.0,
+                closes=heard < haul.ends,
+            )
+
+
+def _is_near_border(one: Seen, t: float) -> bool:
+    return min(abs(t - one.left), abs(t - one.entered)) < 180
 
 
 def _gaps(times: Sequence[float], ends: float, least_s: float) -> Iterator[Window]:

@@ -16,7 +16,7 @@ from simulators.reality.format import Fleet, Warehouse, WorldError, WorldFile
 from simulators.reality.hauls import Haul, haul
 from simulators.reality.scanners import scans
 from simulators.reality.seen import Heard, Incident, seen
-from simulators.reality.speech import Fact, Radio, Utterance, speak
+from simulators.reality.speech import Fact, Radio, Utterance, kept_since, speak
 from simulators.reality.truth import incidents
 from simulators.scripts.actors import Device, Document, Revision, Shipment
 from simulators.scripts.format import Look
@@ -189,16 +189,11 @@ class World:
     @cached_property
     def heard_until(self) -> dict[str, float]:
         """By shipment: until when everything that its devices noticed has gone out by the end."""
-        found = {one.shipment: self.ends_s for one in self.hauls}
-        whose = {name: one.shipment for one in self.hauls for name in (one.tracker, one.seal, one.sensor)}
-        told = set()
-        for one in self._utterances:
-            if one.sent <= self.ends_s:
-                told.add((one.device, one.number))
-            elif one.device in whose and (one.device, one.number) not in told:
-                shipment = whose[one.device]
-                found[shipment] = min(found[shipment], one.time)
-        return found
+        since = kept_since(self._utterances, self.ends_s)
+        return {
+            one.shipment: min(since.get(name, self.ends_s) for name in (one.tracker, one.seal, one.sensor))
+            for one in self.hauls
+        }
 
     def _hauls(self, hours: float, most: int | None) -> list[Haul]:
         told = self.told

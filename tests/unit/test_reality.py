@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from simulators.reality.climate import BANDS, climate
 from simulators.reality.course import Course, off_m, runs
 from simulators.reality.receiver import Receiver
 from simulators.reality.scanners import scans
+from simulators.reality.seen import Heard, seen
 from simulators.reality.speech import Radio, speak
+from simulators.reality.truth_cold import power_loss
 from simulators.reality.world import Drawn, World
 
 PLACES = places.load()
@@ -117,6 +120,32 @@ def test_each_deed_is_what_a_rule_promises_to_find(deed: str, rule: str) -> None
     assert rule in rules(plain(**{deed: 1.0}))
 
 
+def test_two_failures_at_once_are_one_without_power() -> None:
+    truck = plain(compressor=1).hauls[0]
+    begins = truck.drive.when(truck.line.length_m / 2)
+    failures = [(begins, begins + 1200), (begins - 500, begins + 200), (truck.ends - 700, truck.ends + 3600)]
+    truck = replace(truck, climate=truck.climate._replace(failures=failures))
+    found = [(one.begins, one.ends) for one in power_loss(seen(truck, Heard([], []), PLACES))]
+    assert found == [(begins + 100, begins + 1200), (truck.ends - 100, truck.ends)]
+
+
+def test_only_what_is_seen_to_end_must_close() -> None:
+    for one in world("mixed", devices=60).incidents:
+        if one.rule == "zone_exit_without_release":
+            assert one.closes == one.shipment.startswith("shuttle"), "a station is none of these zones"
+        assert not (one.rule == "seal_broken_in_transit" and one.closes), "nobody locks it again"
+    dead = plain(battery=1)
+    silences = [one for one in dead.incidents if one.rule == "device_silent"]
+    assert silences
+    assert not any(one.closes for one in silences)
+
+
+def test_a_truck_that_creeps_to_where_it_stands_may_have_stopped_earlier() -> None:
+    stops = [one for one in plain(stop=1).incidents if one.rule == "unauthorised_stop"]
+    assert stops
+    assert all(0 < one.early_s < 300 for one in stops)
+
+
 def test_an_exit_without_a_pass_is_seen_by_no_gate() -> None:
     borders = world("borders")
     without = {one.shipment for one in borders.incidents if one.rule == "zone_exit_without_release"}
@@ -148,6 +177,7 @@ def test_what_rests_on_something_that_has_not_gone_out_by_the_end_is_not_sure(se
     at_stake = [one for one in whole.incidents if one.sure and one.due <= 6600]
     assert any(since[one.shipment] <= whole.at(one.due) for one in at_stake), "else nothing is tried"
     assert not [one for one in part.incidents if one.sure and since[one.shipment] <= part.at(one.due)]
+    assert not [one for one in part.incidents if one.closes and since[one.shipment] <= part.at(one.ends)]
     assert any(one.sure for one in part.incidents)
     assert all(part.at(until) <= since[name] for name, until in part.heard_until.items())
 

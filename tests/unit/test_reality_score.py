@@ -17,8 +17,8 @@ BEGINS = datetime(2026, 3, 10, tzinfo=UTC)
 RULE = "route_deviation"
 
 
-def incident(begins: float, ends: float, *, sure: bool = True, shipment: str = "A") -> Incident:
-    return Incident(RULE, shipment, begins, ends, begins + 180, sure, "far")
+def incident(begins: float, ends: float, *, sure: bool = True, shipment: str = "A", **told: Any) -> Incident:
+    return Incident(RULE, shipment, begins, ends, begins + 180, sure, "far", **told)
 
 
 def found(begins: float, ends: float = FOREVER_S, told: float | None = None, rule: str = RULE) -> Found:
@@ -42,6 +42,47 @@ def test_what_is_told_of_nothing_is_false_and_what_is_not_told_is_missed() -> No
     assert (scored.precision, scored.recall) == (0.0, 0.0)
     assert scored.missed == ["A route_deviation from 0:16:40 to 0:33:20: far"]
     assert scored.false == ["A route_deviation from 1:23:20 to 1:40:00"]
+
+
+def test_a_finding_that_opened_long_before_an_incident_is_none_of_it() -> None:
+    """A rule that fires at each departure and never closes finds nothing."""
+    scored = score([incident(10_000, 12_000)], [found(10, told=20)], [RULE])[RULE]
+    assert (scored.precision, scored.recall, scored.delays_s) == (0.0, 0.0, [])
+    scored = score([incident(10_000, 12_000)], [found(10), found(10_020, 11_900)], [RULE])[RULE]
+    assert (scored.found, len(scored.missed), len(scored.false)) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("begins", "early_s", "is_found"),
+    [(911, 0, True), (909, 0, False), (611, 300, True), (609, 300, False), (2179, 0, True), (2181, 0, False)],
+)
+def test_a_finding_opens_no_earlier_than_its_rule_and_a_slow_clock_allow(
+    begins: float, early_s: float, is_found: bool
+) -> None:
+    scored = score([incident(1000, 2000, early_s=early_s)], [found(begins)], [RULE])[RULE]
+    assert (scored.found, len(scored.missed), len(scored.false)) == (is_found, not is_found, not is_found)
+
+
+def test_what_is_told_before_it_is_due_has_a_delay_of_less_than_nothing() -> None:
+    scored = score([incident(1000, 2000)], [found(950, 2000, told=1100)], [RULE])[RULE]
+    assert scored.delays_s == [-80]
+
+
+def test_of_two_findings_that_may_be_of_it_the_nearer_is() -> None:
+    scored = score([incident(1000, 3000)], [found(1600, told=1700), found(1010, 1500, told=1200)], [RULE])
+    assert scored[RULE].delays_s == [20]
+    assert scored[RULE].false == ["A route_deviation from 0:26:40 to now"]
+
+
+def test_what_never_closes_though_its_incident_was_seen_to_end_is_still_open() -> None:
+    over, goes_on = incident(1000, 2000), incident(1000, 2000, closes=False)
+    scored = score([over], [found(1000)], [RULE])[RULE]
+    assert scored.found == 1
+    assert scored.still_open == ["A route_deviation from 0:16:40 to 0:33:20: far"]
+    assert score([over], [found(1000, 2100)], [RULE])[RULE].still_open == []
+    assert score([goes_on], [found(1000)], [RULE])[RULE].still_open == []
+    borderline = score([over._replace(sure=False)], [found(1000)], [RULE])
+    assert figures(borderline)[RULE]["still_open"] == 1
 
 
 def test_one_incident_told_twice_is_false_once() -> None:
