@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
 
 from gateway.embedded.home import Home
 from gateway.interrupts import end_as_by_ctrl_c
@@ -21,6 +19,7 @@ from gateway.settings import Settings
 from gateway.simulate.installed import Installed, running, temporary
 from gateway.simulate.pace import Pace
 from gateway.simulate.running import SCORED_STEP, Report, play, step_of
+from gateway.simulate.telling import listed, tell
 from simulators import cli as live
 from simulators import library
 from simulators.connections import TooManyConnections
@@ -29,8 +28,7 @@ from simulators.playing.acts import Looks
 from simulators.playing.player import Player
 from simulators.playing.story import Exists, Story
 from simulators.reality import record
-from simulators.reality.format import WorldError
-from simulators.reality.score import Rule, figures
+from simulators.reality.format import WorldError, WorldFile
 from simulators.reality.score_report import report as score_report
 from simulators.reality.world import Drawn, World
 from simulators.scenario import Scenario, ScenarioError
@@ -40,6 +38,19 @@ app = typer.Typer()
 
 _SPEED: Final = re.compile(r"(\d+(?:\.\d+)?)x?|max")
 _TIME: Final = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
+
+_IN_WORDS: Final = {"story": "stories", "world": "worlds", "live": "live scenarios"}
+_OF: Final = {
+    "--seed": ("world", "live"),
+    "--hours": ("world",),
+    "--devices": ("world",),
+    "--for": ("world", "live"),
+    "--check": ("story", "world"),
+    "--score": ("world",),
+    "--truth": ("world",),
+    "--html": ("story", "world"),
+}
+"""Whose each option is."""
 
 
 @app.command()
@@ -54,16 +65,27 @@ def simulate(
         str | None,
         typer.Option(metavar="60x|max", help="How much faster than it happens. Default: 60x, --score: max."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of worlds: the same seed, the same world.")] = 7,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Of worlds and live ones: the same seed, the same world. Default: 7."),
+    ] = None,
     hours: Annotated[
         float | None, typer.Option(min=1, help="Of worlds: truck-hours under custody, all together.")
     ] = None,
     devices: Annotated[
-        int | None, typer.Option(min=3, help="Of worlds: at most so many on trucks, three on each.")
+        int | None,
+        typer.Option(
+            min=3,
+            help="Of worlds: at most so many on trucks, three on each; gates and scanners come to these.",
+        ),
     ] = None,
     for_time: Annotated[
         str | None,
-        typer.Option("--for", metavar="TIME", help="Of worlds: their first 90m or 2h; of live ones: ours."),
+        typer.Option(
+            "--for",
+            metavar="TIME",
+            help="Of worlds: their first 90m or 2h; of live ones: ours. Not of stories.",
+        ),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare what the API says with what the scenario declares.")
@@ -75,7 +97,11 @@ def simulate(
         Path | None, typer.Option(metavar="FILE", help="Of worlds: write what truly happened, as NDJSON.")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the scores with plots: one file, no network.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write what was compared, with plots: one file, no network. Without --check: as --score.",
+        ),
     ] = None,
     home: Annotated[
         Path | None,
@@ -87,26 +113,35 @@ def simulate(
 
     Stories and worlds are played on an installation of their own, which is gone afterwards, or on the one
     that --home names. With --check the exit code is 1 when a finding is missing, or one stands that nobody
-    declared. A live scenario has no end: it goes to the one that runs, until Ctrl-C or --for.
+    declared. A live scenario has no end: it goes to the one that runs, until Ctrl-C or --for. A story is
+    told as it is written: --seed, --hours, --devices, --for, --score and --truth need a world beside it.
     """
     console = Console(stderr=True)
     if show_list:
-        Console().print(_library())
+        Console().print(listed(library.entries()))
         return
     names = library.names() if everything else list(scenarios or ())
     if not names:
         raise Problem("no scenario is named", "bondwatch simulate --list shows them; --all plays them all")
-    pace, for_s = _pace(speed or ("max" if score else "60x")), _seconds(for_time)
+    for_s = _seconds(for_time)
     end_as_by_ctrl_c()
     try:
         told = {name: library.load(name) for name in names}
-        if any(isinstance(one, Scenario) for one in told.values()):
+        kinds = {_kind(one) for one in told.values()}
+        given = {
+            "--seed": seed, "--hours": hours, "--devices": devices, "--for": for_s, "--check": check or None,
+            "--score": score or None, "--truth": truth, "--html": html,
+        }  # fmt: skip
+        _refuse([name for name, value in given.items() if value is not None], kinds)
+        score = score or ("world" in kinds and html is not None and not check)
+        seed, pace = 7 if seed is None else seed, _pace(speed or ("max" if score else "60x"))
+        if "live" in kinds:
             _live(names, home, seed=seed, for_s=for_s, speed=None if speed is None else pace)
             return
         played = _Played(
             {name: one for name, one in told.items() if not isinstance(one, Scenario)},
             Drawn(seed, hours, devices, for_s),
-            Looks.ALL if check or score else Looks.NONE,
+            Looks.ALL if check or score or html is not None else Looks.NONE,
             SCORED_STEP if score else None,
         )
         report = played.on(home, pace, console, truth)
@@ -121,9 +156,13 @@ def simulate(
     except KeyboardInterrupt:
         console.print("ended before its end")
         raise typer.Exit(130) from None
-    _tell(console, report)
+    tell(console, report)
     if html is not None:
-        html.write_text(score_report(", ".join(names), report.hours, report.scored), encoding="utf-8")
+        page = score_report(
+            ", ".join(names), report.hours, report.scored,
+            played=report.played, missing=report.missing, unexpected=report.unexpected,
+        )  # fmt: skip
+        html.write_text(page, encoding="utf-8")
         console.print(f"report: {html}")
     if as_json:
         typer.echo(json.dumps(report.told(), ensure_ascii=False))
@@ -205,6 +244,23 @@ def _live(
     )
 
 
+def _kind(told: library.Told) -> str:
+    if isinstance(told, Scenario):
+        return "live"
+    return "world" if isinstance(told, WorldFile) else "story"
+
+
+def _refuse(given: list[str], kinds: set[str]) -> None:
+    """Options that nothing of what is named can honour."""
+    for option in given:
+        if kinds.isdisjoint(_OF[option]):
+            whose = " and ".join(_IN_WORDS[kind] for kind in _OF[option])
+            raise Problem(
+                f"{option} is of {whose}, and none is named",
+                "leave it out, or name one too; bondwatch simulate --list says what is what",
+            )
+
+
 def _pace(text: str) -> float | None:
     match = _SPEED.fullmatch(text)
     if match is None or (match[1] is not None and float(match[1]) <= 0):
@@ -219,39 +275,3 @@ def _seconds(text: str | None) -> float | None:
     if match is None or float(match[1]) <= 0:
         raise Problem(f"--for {text}: no time", "write 90s, 45m or 2h")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-
-
-def _library() -> Table:
-    table = Table("scenario", "kind", "what it tells", "variants", box=None)
-    for entry in library.entries():
-        table.add_row(entry.name, entry.kind, entry.title, ", ".join(entry.variants))
-    return table
-
-
-def _tell(console: Console, report: Report) -> None:
-    if report.scored:
-        console.print(_scores(report.scored))
-    for name, is_as_told in report.played.items():
-        word = {None: "played", True: "[green]as told[/]", False: "[red]NOT as told[/]"}[is_as_told]
-        console.print(f"{name}: {word}")
-    for one in report.missing:
-        console.print(f"  missing {one}", markup=False, highlight=False)
-    for one in report.unexpected:
-        console.print(f"  unexpected {one}", markup=False, highlight=False)
-    console.print(f"{report.published} events in {report.wall_s:g} s")
-
-
-def _scores(scored: Mapping[str, Rule]) -> Table:
-    counted, timed = ("found", "missed", "false", "precision", "recall"), ("delay p50", "p95")
-    table = Table(Column("rule", no_wrap=True), *counted, *timed, "borderline", "taken back", box=None)
-    for code, told in figures(scored).items():
-        shares = [_shown(told[name], ".3f") for name in ("precision", "recall")]
-        delays = [_shown(told[f"delay_{part}_s"], ".0f", " s") for part in ("p50", "p95")]
-        counts = [str(told[name]) for name in ("found", "missed", "false")]
-        borderline = f"{told['borderline']}/{told['unsure']}"
-        table.add_row(code, *counts, *shares, *delays, borderline, str(told["withdrawn"]))
-    return table
-
-
-def _shown(value: float | None, form: str, unit: str = "") -> str:
-    return "–" if value is None else f"{value:{form}}{unit}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
 
@@ -20,23 +20,30 @@ _LEAST_S, _MOST_S = 1.0, 36_000.0
 _TICKS: Final = ((1, "1 s"), (10, "10 s"), (60, "1 min"), (600, "10 min"), (3600, "1 h"), (36_000, "10 h"))
 
 
-def report(title: str, hours: float, scored: Mapping[str, Rule]) -> str:
+def report(
+    title: str,
+    hours: float,
+    scored: Mapping[str, Rule],
+    *,
+    played: Mapping[str, bool | None],
+    missing: Sequence[str],
+    unexpected: Sequence[str],
+) -> str:
     """The page.
 
     Args:
-        title: of the worlds.
-        hours: that they cover.
-        scored: how each rule did.
+        title: of everything that was played.
+        hours: that the worlds cover.
+        scored: how each rule did in them.
+        played: stories and worlds by name: whether each ended as told; None: nobody compared it.
+        missing: what should have been found, of stories too.
+        unexpected: what was found and should not have been.
     """
     told = {code: rule for code, rule in scored.items() if rule.found or rule.missed or rule.false}
-    parts = [
-        _head(title, hours, told),
-        _tiles(told),
-        _table(scored),
-        _shares(told),
-        _delays(told),
-        _wrong(told),
-    ]
+    parts = [_head(title, hours, played, missing, unexpected)]
+    if scored:
+        parts += [_tiles(scored, missing, unexpected), _table(scored), _shares(told), _delays(told)]
+    parts.append(_wrong(scored, missing, unexpected))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -45,26 +52,36 @@ def report(title: str, hours: float, scored: Mapping[str, Rule]) -> str:
     )
 
 
-def _head(title: str, hours: float, told: Mapping[str, Rule]) -> str:
-    missed, false = (sum(len(getattr(rule, name)) for rule in told.values()) for name in ("missed", "false"))
-    said = (
-        "Everything was found, and nothing else."
-        if not missed and not false
-        else f"{missed} missed, {false} false."
-    )
-    about = f"{escape(title)} · {hours:,.0f} truck-hours · 货车小时 · findings against the truth"
+def _head(
+    title: str,
+    hours: float,
+    played: Mapping[str, bool | None],
+    missing: Sequence[str],
+    unexpected: Sequence[str],
+) -> str:
+    compared = [is_as_told for is_as_told in played.values() if is_as_told is not None]
+    if not compared:
+        said = "Nothing was compared."
+    elif all(compared):
+        said = "Everything was found, and nothing else."
+    else:
+        said = f"{len(missing)} missed, {len(unexpected)} false."
+    about = f"{escape(title)} · {sum(compared)} of {len(played)} as told · 与事实相符"
+    if hours:
+        about += f" · {hours:,.0f} truck-hours · 货车小时"
     return f"<h1>{said}</h1><p>{about}</p>"
 
 
-def _tiles(told: Mapping[str, Rule]) -> str:
-    found = sum(rule.found for rule in told.values())
-    missed = sum(len(rule.missed) for rule in told.values())
-    false = sum(len(rule.false) for rule in told.values())
-    unsure = sum(rule.unsure for rule in told.values())
+def _tiles(scored: Mapping[str, Rule], missing: Sequence[str], unexpected: Sequence[str]) -> str:
+    found = sum(rule.found for rule in scored.values())
+    missed, false = len(missing), len(unexpected)
+    still_open = sum(len(rule.still_open) for rule in scored.values())
+    unsure = sum(rule.unsure for rule in scored.values())
     tiles = (
         (found, "found · 命中", "good"),
         (missed, "missed · 漏报", "bad" if missed else "good"),
         (false, "false · 误报", "bad" if false else "good"),
+        (still_open, "over, and still open · 已结束未闭", "bad" if still_open else "good"),
         (unsure, "too near a limit to count · 临界不计", ""),
     )
     body = "".join(
@@ -78,7 +95,7 @@ def _table(scored: Mapping[str, Rule]) -> str:
         f"<th>{name}</th>"
         for name in (
             "rule · 规则", "found · 命中", "missed · 漏报", "false · 误报", "precision", "recall",
-            "delay p50", "p95", "borderline", "taken back",
+            "delay p50", "p95", "borderline", "taken back", "still open", "unheard",
         )
     )  # fmt: skip
     rows = []
@@ -89,9 +106,15 @@ def _table(scored: Mapping[str, Rule]) -> str:
             _seconds(row["delay_p95_s"]),
             f"{row['borderline']}/{row['unsure']}",
             row["withdrawn"],
+            row["still_open"],
+            row["unheard"],
         ]
         rows.append(f"<tr><td>{code}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
-    told = "Borderline: incidents too near to a limit, found of all. Taken back: by late data, or dated anew."
+    told = (
+        "Borderline: incidents too near to a limit, found of all. Taken back: by late data, or dated anew."
+        " Still open: what it tells of was seen to end. Unheard: found of a time of which a device's own word"
+        " hadn't gone out at the end; counts neither way."
+    )
     return _section(
         "Confusion · 混淆表",
         told,
@@ -139,14 +162,16 @@ def _delays(told: Mapping[str, Rule]) -> str:
                 f'<line class="mark" x1="{_x(median):.1f}" x2="{_x(median):.1f}" y1="{y - 8}" y2="{y + 8}"/>'
             )
     told_words = (
-        "From the moment due by the rule to the moment recorded; far right: devices without a network."
+        "From the moment due by the rule to the moment recorded; far left: within a second, or before it was"
+        " due; far right: devices without a network."
     )
     return _section("Delay of detection · 检出延迟", told_words, _svg(drawn, len(told)))
 
 
-def _wrong(told: Mapping[str, Rule]) -> str:
-    lines = [f"missed · 漏报: {one}" for rule in told.values() for one in rule.missed]
-    lines += [f"false · 误报: {one}" for rule in told.values() for one in rule.false]
+def _wrong(scored: Mapping[str, Rule], missing: Sequence[str], unexpected: Sequence[str]) -> str:
+    lines = [f"missed · 漏报: {one}" for one in missing]
+    lines += [f"false · 误报: {one}" for one in unexpected]
+    lines += [f"still open · 未闭: {one}" for rule in scored.values() for one in rule.still_open]
     if not lines:
         return ""
     return _section(

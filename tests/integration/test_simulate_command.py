@@ -80,6 +80,7 @@ def test_a_live_scenario_goes_to_the_one_that_runs(running: Path) -> None:
         (["seals", "--speed", "fast"], "--speed fast: no speed"),
         (["seals", "--for", "2 days"], "--for 2 days: no time"),
         (["demo", "s5"], "a live scenario is played alone"),
+        (["s5", "--devices", "9"], "--devices is of worlds, and none is named"),
     ],
 )
 def test_it_says_what_is_wrong(arguments: list[str], says: str) -> None:

@@ -145,7 +145,8 @@ def test_figures_are_plain_and_say_nothing_where_nothing_was() -> None:
 
 def test_the_page_is_well_formed_and_names_what_is_wrong() -> None:
     scored = score([incident(1000, 2000)], [found(5000), found(1000, 2000, told=1300)], [RULE])
-    page = report("mixed & more", 200.0, scored)
+    unexpected = scored[RULE].false
+    page = report("mixed & more", 200.0, scored, played={"mixed": False}, missing=[], unexpected=unexpected)
     opened: list[str] = []
 
     class Parser(HTMLParser):
@@ -163,7 +164,26 @@ def test_the_page_is_well_formed_and_names_what_is_wrong() -> None:
     assert opened == []
     assert "mixed &amp; more" in page
     assert "0 missed, 1 false." in page
+    assert f"false · 误报: {unexpected[0]}" in page
     assert page.count("<circle") == 1
+
+
+@pytest.mark.parametrize(
+    ("played", "missing", "says"),
+    [
+        ({}, [], "Nothing was compared."),
+        ({"mixed": None}, [], "Nothing was compared."),
+        ({"mixed": True, "S5": True}, [], "Everything was found, and nothing else."),
+        ({"mixed": True, "S5": False}, ["S5 seal_silent"], "1 missed, 0 false."),
+    ],
+)
+def test_the_heading_says_what_was_compared(
+    played: dict[str, bool | None], missing: list[str], says: str
+) -> None:
+    scored = score([incident(1000, 2000)], [found(1000, 2000)], [RULE]) if played.get("mixed") else {}
+    page = report("t", 1.0, scored, played=played, missing=missing, unexpected=[])
+    assert [text in page for text in ("<h1>" + says, "found · 命中")] == [True, bool(scored)]
+    assert all(one in page for one in missing)
 
 
 @pytest.mark.parametrize(("share", "wanted"), [(0.5, 2.0), (0.95, 4.0)])
