@@ -63,7 +63,10 @@ def simulate(
     everything: Annotated[bool, typer.Option("--all", help="Every story and world there is.")] = False,
     speed: Annotated[
         str | None,
-        typer.Option(metavar="60x|max", help="How much faster than it happens. Default: 60x, --score: max."),
+        typer.Option(
+            metavar="60x|max",
+            help="How much faster than it happens. Default: 60x; max where worlds are scored.",
+        ),
     ] = None,
     seed: Annotated[
         int | None,
