@@ -131,6 +131,7 @@ def _one(name: str, run: Callable[[], Found]) -> Found:
     print(f"{name} …", file=sys.stderr, flush=True)
     written, began = RESULTS / f"{name}.json", time.monotonic()
     written.unlink(missing_ok=True)
+    os.sync()  # what the one before has written and removed is no load of this one
     try:
         found = run()
     except (Failed, Problem) as error:
