@@ -24,6 +24,7 @@ from gateway.interrupts import end_as_by_ctrl_c
 from gateway.problem import Problem
 from tests.bench import gates
 from tests.bench.command import Failed, last_line
+from tests.bench.listening import Listening
 from tests.bench.table import Figures, table
 from tests.support.brokers import mosquitto_program
 
@@ -103,14 +104,15 @@ def mqtt_ingest() -> Found:
 
 
 def latency() -> Found:
-    """Publish to PUBACK, receipt and alert at an even rate, on an installation of its own."""
+    """Publish to PUBACK, receipt and alert (MQTT, stream) at an even rate, on an installation of its own."""
     with tempfile.TemporaryDirectory(prefix="bondwatch-bench-") as name:
         directory = Path(name)
         directory.chmod(0o711)  # the database may run as another user
-        with Instance(directory) as instance:
+        with Instance(directory) as instance, Listening(instance) as listening:
             environment = dict(os.environ) | {"BONDWATCH_HOME": str(instance.home.path)}
             load = ["load", "--rate", str(LATENCY_RATE), "--devices", "200", "--for", "30", "--json"]
-            return last_line([*BONDWATCH, *load], environment, DEADLINE_S)
+            found = last_line([*BONDWATCH, *load], environment, DEADLINE_S)
+            return found | {"stream_alert_ms": listening.figures()}
 
 
 BENCHMARKS: Final[dict[str, Callable[[], Found]]] = {

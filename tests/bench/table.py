@@ -77,7 +77,18 @@ def table(found: dict[str, dict[str, Any]], figures: Figures) -> str:
             "",
             _judging(found["custody"]),
             "",
+            _stream(found["latency"].get("stream_alert_ms")),
+            "",
         ]
+    )
+
+
+def _stream(heard: dict[str, float] | None) -> str:
+    if heard is None:
+        return "Publish → alert on the live stream: not measured."
+    return (
+        f"Publish → alert on the live stream at 2,000/s: p50 {heard['p50']:g}, p99 {heard['p99']:g} ms"
+        f" (goal < 250), {heard['count']:g} alerts."
     )
 
 

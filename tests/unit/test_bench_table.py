@@ -19,6 +19,7 @@ FOUND: dict[str, dict[str, Any]] = {
     "latency": {
         "latency_ms": {"committed": {"p99": 80.0}, "alert": {"p99": 260.0}},
         "check": {"lost": 2, "doubled": 0},
+        "stream_alert_ms": {"count": 58, "p50": 90.0, "p99": 140.5, "max": 141.0},
     },
     "gates": {"p99_ms": 87.0},
     "custody": {"ratio": 0.75, "refold_100k_ms": 40.0},
@@ -43,6 +44,10 @@ def test_every_figure_stands_beside_its_goal() -> None:
     assert "| events lost | 2 | 0 | no |" in lines
     assert lines.index("| fold | 9.50 |") < lines.index("| decode | 3.00 |"), "the dearest step stands first"
     assert "| zones | 500 | 5,000 | 1.10 |" in lines
+    assert (
+        "Publish → alert on the live stream at 2,000/s: p50 90, p99 140.5 ms (goal < 250), 58 alerts."
+        in lines
+    )
 
 
 def test_a_benchmark_that_failed_is_a_gap() -> None:
@@ -54,6 +59,7 @@ def test_a_benchmark_that_failed_is_a_gap() -> None:
     assert "| publish → alert, p99 ms at 2,000/s | not measured | < 250 | no |" in lines
     assert "| publish → committed, p99 ms at 2,000/s | 80 | < 100 | yes |" in lines
     assert "Judging: not measured." in lines
+    assert "Publish → alert on the live stream: not measured." in lines
 
 
 def test_nothing_lost_is_said_only_when_all_was_counted() -> None:
