@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,15 @@ from tracking.store.database import Connection, connect
 # Speed is measured in benchmarks: no example fails for the time that a busy machine takes over it.
 settings.register_profile("untimed", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]))
 settings.load_profile("untimed")
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """What a command that runs in this process says of signals ends with the test."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

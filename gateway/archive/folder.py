@@ -88,7 +88,7 @@ def write(
         root: of all archives.
         shipment: closed.
         certificate: makes it.
-        now: for the manifest; nothing that is recorded later counts as archived.
+        now: nothing that is recorded later counts as archived.
 
     Raises:
         Problem: a folder of this name is there, and what is in it isn't what its manifest says.
@@ -104,6 +104,7 @@ def write(
     shutil.rmtree(draft, ignore_errors=True)  # of a run that was killed
     draft.mkdir()
     files: dict[str, File] = {}
+    made_at = archive.complete_at(conn, now)
     with conn.transaction():
         conn.execute("set transaction isolation level repeatable read, read only")
         for table in archive.TABLES:
@@ -112,7 +113,7 @@ def write(
             files[name] = _file(draft / name, rows)
     (draft / CERTIFICATE).write_bytes(msgspec.json.format(msgspec.json.encode(certificate())) + b"\n")
     files[CERTIFICATE] = _file(draft / CERTIFICATE)
-    manifest = Manifest(FORMAT, shipment.number, shipment.park, now, dict(sorted(files.items())))
+    manifest = Manifest(FORMAT, shipment.number, shipment.park, made_at, dict(sorted(files.items())))
     (draft / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
     for path in (*draft.iterdir(), draft):
         _to_disk(path)

@@ -144,14 +144,14 @@ class Nats:
 
 
 def last_stored(monitor: str, stream: str) -> int:
-    """The number of the last message that a stream has stored; 0: it isn't there yet.
+    """The number of the last message that a stream has stored.
 
     Args:
         monitor: URL of the server's HTTP monitoring.
         stream: its name.
 
     Raises:
-        OSError: the server doesn't answer.
+        OSError: the server doesn't answer, or doesn't know of the stream, because it is still reading it.
     """
     url = f"{monitor}/jsz?accounts=1&streams=1"
     try:
@@ -159,6 +159,8 @@ def last_stored(monitor: str, stream: str) -> int:
             told = json.load(answer)
     except http.client.HTTPException as error:
         raise OSError(f"{monitor}: {error}") from error
-    accounts = told.get("account_details") or ()  # it leaves out what is empty, and what it is still reading
-    streams = (one for account in accounts for one in account.get("stream_detail") or ())
-    return next((int(one["state"]["last_seq"]) for one in streams if one["name"] == stream), 0)
+    for account in told.get("account_details") or ():
+        for one in account.get("stream_detail") or ():
+            if one["name"] == stream:
+                return int(one["state"]["last_seq"])
+    raise OSError(f"{monitor} says nothing of the stream {stream}")

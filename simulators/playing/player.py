@@ -7,7 +7,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -26,7 +25,8 @@ from simulators.scripts.timeline import Said
 STEP: Final = timedelta(minutes=10)
 RUN: Final = 1
 """Of the devices' numbers, in a first play."""
-_TRY_S: Final = 0.001
+_TRY_S: Final = 0.004
+_AGAIN_S: Final = 0.5
 
 
 class Player:
@@ -52,7 +52,7 @@ class Player:
         self._last: dict[str, int] = {}
         self._desk = Desk(installation, run)
         self._voices = Voices(*installation.broker, self.secrets, run)
-        self._stored_before = installation.stored()
+        self._stored_before = self._stored()
         self._build()
 
     @property
@@ -209,16 +209,26 @@ class Player:
             return
         wanted = self._stored_before + messages
         deadline = time.monotonic() + PATIENCE_S
-        while (stored := self._stored()) < wanted:
+        while (stored := self._stored() or 0) < wanted:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{wanted - stored} messages were acknowledged and aren't stored")
             time.sleep(_TRY_S)
         self._stored_before = stored
 
-    def _stored(self) -> int:
-        with suppress(OSError):  # it is being started again
-            return self.installation.stored() or 0
-        return 0
+    def _stored(self) -> int | None:
+        """As the installation says it, also where its broker is just being started again.
+
+        Raises:
+            TimeoutError: the broker doesn't say.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return self.installation.stored()
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"the broker doesn't say what it has stored: {error}") from None
+                time.sleep(_AGAIN_S)
 
     def asked(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 ENDING_S: Final = 90
@@ -32,7 +33,10 @@ def last_line(
         said, _ = process.communicate(timeout=deadline_s)
     except BaseException as error:
         process.terminate()  # not kill: it has an installation to remove
-        process.wait(ENDING_S)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(ENDING_S)
+        process.kill()
+        process.wait()
         if isinstance(error, subprocess.TimeoutExpired):
             raise Failed(f"{' '.join(command)} was not done within {deadline_s:g} s") from None
         raise

@@ -11,9 +11,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import psycopg
@@ -28,7 +27,9 @@ from tests.support.installation import until
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "many-servers"
 PRIMARY_HOST, STANDBY_HOST = "127.0.0.2", "127.0.0.1"
 PASSWORD = "of the standby's role"
-WAITS_S = 2
+WAITS_S = 2.0
+PATIENCE_S = 60.0
+SYNCHRONOUS = "select application_name from pg_stat_replication where sync_state = 'sync'"
 
 
 class Pair:
@@ -41,6 +42,7 @@ class Pair:
         (self.port,) = free_ports(1)
         self.directory = directory
         self.running: list[subprocess.Popen[bytes]] = []
+        self.threads = ThreadPoolExecutor(1)
         self.environment = dict(cluster.environment()) | {
             "PATH": f"{self.programs}:/usr/bin:/bin",
             "PGPORT": str(self.port),
@@ -127,6 +129,12 @@ class Pair:
             cursor = conn.execute(statement)  # type: ignore[call-overload]
             return cursor.fetchall() if cursor.description else []
 
+    def says(self, statement: str) -> Future[list[tuple[object, ...]]]:
+        """A statement at the primary, as it stands after a while."""
+        told = self.threads.submit(self.ask, PRIMARY_HOST, statement)
+        wait([told], WAITS_S)
+        return told
+
     def answers(self, host: str, statement: str) -> list[tuple[object, ...]]:
         try:
             return self.ask(host, statement)
@@ -146,6 +154,7 @@ def pair() -> Iterator[Pair]:
         for process in made.running:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        made.threads.shutdown()
         shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -153,20 +162,24 @@ def test_commits_wait_for_the_standby_from_the_first_start_on_and_a_promoted_one
     pair.make_primary()
     primary = pair.start_primary()
     until(lambda: pair.answers(PRIMARY_HOST, "select 1"), "the primary to answer")
-    with ThreadPoolExecutor(1) as threads:
-        kept = threads.submit(pair.ask, PRIMARY_HOST, "create table kept as select 7 as n")
-        time.sleep(WAITS_S)
-        assert not kept.done()
-        standby = pair.start_standby()
-        kept.result(60)
-    synchronous = "select application_name from pg_stat_replication where sync_state = 'sync'"
-    assert pair.ask(PRIMARY_HOST, synchronous) == [("db2",)]
-    shown = "select n, pg_is_in_recovery() from kept"
+    kept = pair.says("create table kept as select 7 as n")
+    assert not kept.done()
+    standby = pair.start_standby()
+    kept.result(PATIENCE_S)
+    shown = "select n, pg_is_in_recovery() from kept order by n"
     until(lambda: pair.answers(STANDBY_HOST, shown) == [(7, True)], "the standby to show it")
+    until(lambda: pair.answers(PRIMARY_HOST, SYNCHRONOUS) == [("db2",)], "the standby to be waited for")
+
+    pair.end(standby)
+    kept = pair.says("insert into kept values (8)")
+    assert not kept.done()
+    standby = pair.start_standby()
+    kept.result(PATIENCE_S)
+    until(lambda: pair.answers(STANDBY_HOST, shown) == [(7, True), (8, True)], "the standby to show it")
 
     pair.end(primary, signal.SIGQUIT)
     assert pair.works("pg_ctl", "promote", "-D", str(pair.standby))
     until(lambda: pair.answers(STANDBY_HOST, "select 1 where not pg_is_in_recovery()"), "the promotion")
-    pair.ask(STANDBY_HOST, "insert into kept values (8)")
-    assert pair.ask(STANDBY_HOST, "select n from kept order by n") == [(7,), (8,)]
+    pair.ask(STANDBY_HOST, "insert into kept values (9)")
+    assert pair.ask(STANDBY_HOST, "select n from kept order by n") == [(7,), (8,), (9,)]
     assert standby.poll() is None

@@ -24,7 +24,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, float | None]]:
         return Report(played=dict.fromkeys(played.told))
 
     monkeypatch.setattr(simulate._Played, "on", on)
-    monkeypatch.setattr(simulate, "end_as_by_ctrl_c", lambda: None)  # pytest keeps its own
     return found
 
 

@@ -103,6 +103,15 @@ def rows(conn: Connection, table: Table, shipment_id: int) -> Iterator[list[tupl
             yield page
 
 
+def complete_at(conn: Connection, now: datetime) -> datetime:
+    """A moment up to which a snapshot that is taken from here on holds everything that was recorded.
+
+    A batch says when its transaction began, and may be committed much later: the standby was away.
+    """
+    (began,) = conn.execute(SQL["oldest_running"]).fetchone() or (None,)
+    return now if began is None else min(now, began)
+
+
 def add(
     conn: Connection,
     shipment_id: int,

@@ -36,8 +36,8 @@ SHIPMENTS: Final = 500
 
 MOMENT: Final = timedelta(microseconds=1)
 
-UNDER_WAY: Final = timedelta(minutes=1)
-"""So long at most a batch is being recorded: what began before an archive was taken may not stand in it."""
+CLOCKS_APART: Final = timedelta(minutes=1)
+"""So much the clocks of those who record and of who archives may differ."""
 
 
 class Evidence(NamedTuple):
@@ -60,7 +60,7 @@ class Evidence(NamedTuple):
 
     def holds(self, recorded_at: datetime) -> bool:
         """Whether the archive holds what was recorded at a moment."""
-        return self.archived_at is not None and recorded_at < self.archived_at - UNDER_WAY
+        return self.archived_at is not None and recorded_at < self.archived_at - CLOCKS_APART
 
 
 class Present(NamedTuple):

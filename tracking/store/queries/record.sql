@@ -93,13 +93,17 @@ from unnest(%b::text[], %b::bigint[], %b::timestamptz[], %b::timestamptz[], %b::
 on conflict (kind, key) where kind in ('device_due', 'shipment_due') do nothing
 
 -- name: bring_forward
+with held as (
+    select w.work_id, given.changed_from, given.due_at
+    from unnest(%b::text[], %b::bigint[], %b::timestamptz[], %b::timestamptz[])
+        as given (kind, key, changed_from, due_at)
+    join work w on w.kind = given.kind and w.key = given.key and w.due_at > given.due_at
+    for update of w skip locked
+)
 update work w
-set due_at = given.due_at, changed_from = given.changed_from
-from unnest(%b::text[], %b::bigint[], %b::timestamptz[], %b::timestamptz[])
-    as given (kind, key, changed_from, due_at)
-where w.work_id in (
-    select work_id from work where kind = given.kind and key = given.key for update skip locked
-) and w.due_at > given.due_at
+set due_at = held.due_at, changed_from = held.changed_from
+from held
+where w.work_id = held.work_id
 
 -- name: add_event_ids
 insert into event_ids (device_id, id, seq, event_time, recorded_at)

@@ -89,6 +89,11 @@ from shipments s join parks p using (park_id)
 where s.closed_at < %(before)s and not exists (select from archives a where a.shipment_id = s.shipment_id)
 order by s.closed_at, s.shipment_id
 
+-- name: oldest_running
+-- When the oldest transaction began that may still add what a snapshot taken from now on doesn't see.
+select min(xact_start) from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid()
+
 -- name: add_archive
 insert into archives (shipment_id, digest, events, by, taken_at, recorded_at)
 values (%(shipment_id)s, %(digest)s, %(events)s, %(by)s, %(taken_at)s, %(at)s)
