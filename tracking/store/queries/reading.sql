@@ -11,6 +11,8 @@ limit %(limit)s;
 -- name: search_shipments
 -- By the beginning of the number, the reference, or the label or URI of one of its things. Each branch has its
 -- own index; a prefix is what people have in hand. One so short that it fits over 1,000 finds some of them, not the newest.
+-- What is inside is looked for eight deep, which ends it also where two things were in each other, each at its time. (With
+-- a `union` that ends by itself the database makes room for ten million things before it looks at one.)
 with hits as (
     (select shipment_id from shipments where upper(number) like %(prefix)s limit 1000)
     union
@@ -19,10 +21,14 @@ with hits as (
     (select st.shipment_id from things t join shipment_things st using (thing_id)
      where upper(t.label) like %(prefix)s or t.uri = %(exact)s limit 1000)
     union
-    (with recursive inside (thing_id) as (
-        (select thing_id from things where upper(label) like %(prefix)s or uri = %(exact)s limit 1000)
-        union
-        select c.child_id from inside i join containments c on c.parent_id = i.thing_id and c.superseded_at is null
+    (with recursive inside (thing_id, depth) as (
+        (select thing_id, 0 from things where upper(label) like %(prefix)s or uri = %(exact)s limit 1000)
+        union all
+        select c.child_id, i.depth + 1
+        from inside i, lateral (
+            select distinct child_id from containments where parent_id = i.thing_id and superseded_at is null
+        ) c
+        where i.depth < 8
      )
      select st.shipment_id from inside join shipment_things st using (thing_id) limit 1000)
 )
