@@ -133,13 +133,16 @@ class Worker:
                 await task
 
     async def _deliver_receipts(self) -> None:
+        """What is due goes at once, also while that of another device waits for its half second."""
         mailbox, steady_s = self._road.tools.mailbox, self._road.tools.steady_s
         while True:
-            await self._answered.wait()
+            due = mailbox.next_due
+            if due is None or due > steady_s():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(None if due is None else due - steady_s()):
+                        await self._answered.wait()
             self._answered.clear()
-            while (due := mailbox.next_due) is not None:
-                await asyncio.sleep(max(0.0, due - steady_s()))
-                await self._send(steady_s())
+            await self._send(steady_s())
 
     async def _send(self, until: float) -> None:
         """Give the broker every receipt that is due. One that it can't be given is lost: devices send

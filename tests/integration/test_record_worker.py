@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gateway.pipeline import mailbox
 from gateway.pipeline import road as roads
 from gateway.pipeline.batch import Batch, Message
 from gateway.pipeline.load import Load
@@ -111,6 +112,25 @@ def test_what_is_delivered_is_recorded_acknowledged_and_answered(station: Statio
     assert source.published == [
         ("bw/v1/SIP/TRK-1/receipts", {"run": 1, "committed": [[1, 2]], "rejected": []})
     ]
+
+
+def test_a_receipt_that_waits_holds_up_no_other_device_s(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "EVERY_S", 5.0)
+    truck, van = station.device("TRK-1"), station.device("VAN-1")
+
+    async def story(source: MemorySource, worker: Worker) -> None:
+        source.put(truck.says(at=0))
+        await until(lambda: len(source.published) == 1)
+        source.put(truck.says(at=1))
+        await until(lambda: len(station.road.tools.mailbox) == 1)
+        source.put(van.says(at=0))
+        await until(lambda: len(source.published) == 2)
+        assert source.published[1][0] == "bw/v1/SIP/VAN-1/receipts"
+        assert len(station.road.tools.mailbox) == 1, "the truck is not to be written to yet"
+
+    run(station, story)
 
 
 def test_receipts_of_a_device_are_coalesced(station: Station) -> None:
