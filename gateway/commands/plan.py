@@ -78,7 +78,7 @@ def _measured(storage: Path | None) -> Figures:
     directory = Path(tempfile.mkdtemp(prefix="bondwatch-plan-"))
     directory.chmod(0o711)  # the database may run as another user
     try:
-        return measure(directory, 60_000, 1000, ratio, lambda text: console.print(f"[dim]{text} …[/]"))
+        return measure(directory, 120_000, 1000, ratio, lambda text: console.print(f"[dim]{text} …[/]"))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -25,9 +25,6 @@ from tracking.store import registry
 from tracking.store.database import Connection, connect, queries
 
 ZONES: Final = 500
-RATE: Final = 2000
-"""Events a second: well below what the machine takes, so that batches are as small as they are then."""
-
 IDLE_S: Final = 10.0
 """In which each device says one thing, while the broker's memory is looked at."""
 
@@ -68,8 +65,8 @@ def measure(
         wait_for(lambda: waiting(conn) == 0, 300, "every shipment to be judged", every_s=0.5)
         size, series, log = _sizes(conn)
         stored_before, before = asyncio.run(_stream_bytes(instance)), _cpu(instance)
-        say(f"sending {events} events, one a message, {RATE} a second")
-        send([*generate, str(logins), "--events", str(events), "--rate", str(RATE)])
+        say(f"sending {events} events, one a message, as fast as they are taken")
+        send([*generate, str(logins), "--events", str(events)])
         wait_for(lambda: recorded(conn) >= devices + events, 600, "every event to be recorded", every_s=0.1)
         wait_for(lambda: waiting(conn) == 0, 300, "every change to be judged", every_s=0.5)
         spent = {name: seconds - before[name] for name, seconds in _cpu(instance).items()}
@@ -83,9 +80,8 @@ def measure(
             more = {"count": SILENT, "park": stage.PARK, "at": datetime.now(UTC)}
             conn.execute(queries("bench")["many_devices"], more)
         more_events = 10 * devices
-        send(
-            [*generate, str(logins), "--events", str(more_events)]
-        )  # so that the worker reads its devices anew
+        # So that the worker reads its devices anew.
+        send([*generate, str(logins), "--events", str(more_events)])
         wait_for(
             lambda: recorded(conn) >= devices + events + more_events,
             300,
