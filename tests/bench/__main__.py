@@ -122,10 +122,10 @@ BENCHMARKS: Final[dict[str, Callable[[], Found]]] = {
     "gates": lambda: gates.measure(arrivals=100, rate=LATENCY_RATE),
     "custody": lambda: bench("custody", "--events", "40000", "--shipments", "1000", "--rounds", "1"),
     "growth": lambda: bench(
-        "growth", "--devices", "500", "--zones", "500", "--rows", "100000", "--each", "10",
+        "growth", "--devices", "500", "--zones", "500", "--rows", "100000", "--each", "14",
         "--rounds", "1", "--svg", str(RESULTS / "growth.svg"),
     ),
-    "reading": lambda: bench("reading", "--rows", "300000", "--shipments", "200000", "--requests", "40"),
+    "reading": lambda: bench("reading", "--rows", "300000", "--shipments", "100000", "--requests", "40"),
 }  # fmt: skip
 
 
