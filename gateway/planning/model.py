@@ -49,7 +49,7 @@ class Assumptions(Struct, frozen=True):
     wire_bytes: int = 320
     cores_per_database: int = 16
     tib_per_database: float = 20.0
-    cores_of_a_machine: float = 0.5
+    cores_of_a_machine: float = 0.25
 
 
 class Cores(Struct, frozen=True):
