@@ -52,8 +52,8 @@ def test_the_arithmetic_by_hand() -> None:
     assert found.stored_uncompressed_gib == round(1000 * 86_400 * 100 * 500 / GIB, 1)
     assert found.stream_gib == round(1000 * 86_400 * 200 * 7 / GIB, 1)
     assert found.network_mbit_per_s == round(2000 * (150 + 320) * 8 / 1e6, 2)
-    assert found.form == "one machine"
-    assert needs(2000, 1.0, FIGURES, ASSUMED).form == "one server"
+    assert found.form == "one server"
+    assert needs(500, 1.0, FIGURES, ASSUMED).form == "one machine"
 
 
 def test_more_than_a_primary_takes_is_shared_and_copied() -> None:
