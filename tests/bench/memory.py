@@ -22,6 +22,7 @@ from typing import Any, Final
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway.bench.ingest import recorded
 from gateway.bench.instance import Instance, wait_for
 from gateway.bench.mosquitto import Mosquitto
 from gateway.bench.stage import EAST, NORTH, PARK, SOUTH, WEST, draw_zones
@@ -114,11 +115,6 @@ def resident(instance: Instance) -> dict[str, float]:
     time.sleep(5)  # caches are told, garbage is collected
     found = instance.endpoints.processes
     return {name: round(resident_mb(process.pid), 1) for name, process in found.items()}
-
-
-def recorded(conn: Connection) -> int:
-    (count,) = conn.execute(queries("bench")["recorded"]).fetchone() or (0,)
-    return int(count)
 
 
 if __name__ == "__main__":
